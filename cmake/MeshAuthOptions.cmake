@@ -1,0 +1,37 @@
+# Compiler options that every room shares, the sanitizers, and ccache.
+option(MESH_AUTH_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(MESH_AUTH_TSAN "ThreadSanitizer" OFF)
+option(MESH_AUTH_FUZZ "libFuzzer targets (clang)" OFF)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Precompiled headers are only cached with these; see ccache's manual, "Precompiled headers".
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_NOHASHDIR=1
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+endif()
+
+add_library(mesh_auth_options INTERFACE)
+target_include_directories(mesh_auth_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(mesh_auth_options INTERFACE -Wall -Wextra -Werror -Wno-error=deprecated-declarations
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fpch-preprocess>)
+# OpenSSL 3: a deprecated call does not compile. cpprest's macro U breaks fmt.
+target_compile_definitions(mesh_auth_options INTERFACE
+    OPENSSL_API_COMPAT=30000 OPENSSL_NO_DEPRECATED _TURN_OFF_PLATFORM_STRING
+    MESH_AUTH_VERSION="${PROJECT_VERSION}")
+if(MESH_AUTH_ASAN)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+if(MESH_AUTH_TSAN)
+  add_compile_options(-fsanitize=thread)
+  add_link_options(-fsanitize=thread)
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(simdjson REQUIRED)

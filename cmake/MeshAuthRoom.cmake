@@ -1,0 +1,35 @@
+# mesh_auth_room(NAME DEPS target... [PCH header...])
+#
+# One room: the static library NAME from all *.cc of the folder that are neither tests nor a main, and the
+# program NAME_test from its *_test.cc, registered with ctest. DEPS are linked publicly.
+function(mesh_auth_room name)
+  cmake_parse_arguments(ROOM "" "" "DEPS;PCH" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    target_link_libraries(${name} PUBLIC mesh_auth_options ${ROOM_DEPS})
+    if(ROOM_PCH)
+      target_precompile_headers(${name} PRIVATE ${ROOM_PCH})
+    endif()
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE mesh_auth_options ${ROOM_DEPS})
+  endif()
+
+  if(tests)
+    add_executable(${name}_test ${tests} $<TARGET_OBJECTS:doctest_main>)
+    target_link_libraries(${name}_test PRIVATE ${name})
+    target_compile_definitions(${name}_test PRIVATE
+        MESH_AUTH_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata" MESH_AUTH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    if(ROOM_PCH)
+      target_precompile_headers(${name}_test PRIVATE <doctest/doctest.h> ${ROOM_PCH})
+    endif()
+    set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+    add_test(NAME ${name} COMMAND ${name}_test)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+  endif()
+endfunction()
