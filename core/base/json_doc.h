@@ -1,0 +1,38 @@
+// Strict JSON from outside: tokens, key sets, bundle files.
+#pragma once
+
+#include <simdjson.h>
+
+#include <memory>
+#include <string_view>
+
+#include "core/base/reason.h"
+#include "core/base/result.h"
+
+namespace meshauth {
+
+struct JsonLimits {
+  std::size_t bytes = 16 * 1024;
+  std::size_t depth = 32;  ///< nested objects and arrays, the outermost counted
+};
+
+/// One JSON value (RFC 8259) that was wholly valid: UTF-8, nothing after it, no member name twice in an object (names
+/// compared after their escapes), within the limits. Elements point into the document: they live as long as it does.
+class JsonDoc {
+ public:
+  /// The error is json_invalid, json_duplicate or json_too_deep; too many bytes are json_invalid.
+  static tl::expected<JsonDoc, Reason> parse(std::string_view bytes, const JsonLimits& limits = {});
+
+  simdjson::dom::element root() const { return root_; }
+
+ private:
+  JsonDoc() = default;
+
+  std::unique_ptr<simdjson::dom::parser> parser_;
+  simdjson::dom::element root_;
+};
+
+/// One sentence about what parse refused, for a message.
+std::string_view json_fault(Reason reason) noexcept;
+
+}  // namespace meshauth

@@ -1,0 +1,24 @@
+// Small things about text that several rooms need.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace meshauth {
+
+/// Text from outside as it may stand in a message: in double quotes, control characters, quotes, backslashes and
+/// invalid UTF-8 escaped, cut with "..." after `most` bytes.
+std::string quoted(std::string_view text, std::size_t most = 80);
+
+/// Every piece between separators, empty ones too: split("a..b", '.') has three.
+std::vector<std::string_view> split(std::string_view text, char separator);
+
+/// ASCII only; bytes above 127 stay.
+std::string to_lower(std::string_view text);
+bool iequals(std::string_view a, std::string_view b) noexcept;
+
+/// True for well-formed UTF-8 (RFC 3629).
+bool valid_utf8(std::string_view text) noexcept;
+
+}  // namespace meshauth

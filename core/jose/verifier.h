@@ -1,0 +1,70 @@
+// JWS compact serialization (RFC 7515) and JWT claims (RFC 7519), judged by RFC 8725 and RFC 9068 for the providers of
+// one bundle.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/json_doc.h"
+#include "core/base/provider.h"
+#include "core/base/reason.h"
+#include "core/jose/key_set.h"
+
+namespace meshauth::jose {
+
+constexpr std::size_t kMaxTokenBytes = 16 * 1024;
+
+/// What one provider's settings make of the claims.
+struct Identity {
+  std::size_t provider = 0;  ///< index into Verifier::providers()
+  std::string subject;
+  std::string client;
+  std::vector<std::string> scopes, groups, roles;
+};
+
+/// A token that at least one provider vouches for.
+struct VerifiedToken {
+  JsonDoc claims;
+  std::string claims_json;           ///< the payload's bytes
+  std::string issuer;                ///< iss
+  std::string token_id;              ///< jti, may be empty
+  std::vector<Identity> identities;  ///< by provider id, at least one
+  double expires = 0;                ///< earliest moment (unix seconds, skew added) from which it must be judged again
+};
+
+struct Refusal {
+  Reason reason = Reason::internal;
+  std::string detail;       ///< a sentence for `token inspect` and the log; never the token
+  std::string key_source;   ///< kid_unknown: of which source; else empty
+  std::string kid;          ///< kid_unknown: the kid, at most 256 bytes
+  std::string issuer;       ///< iss if it was read, for the audit line
+};
+
+/// Verifies tokens for a fixed set of providers and key sets. Not thread-safe: it keeps prepared OpenSSL contexts; one
+/// per worker process or thread.
+class Verifier {
+ public:
+  /// key_sets by key source id. A provider whose source is not there has no keys.
+  Verifier(std::vector<ProviderSettings> providers, std::map<std::string, KeySet> key_sets);
+  ~Verifier();
+  Verifier(Verifier&&) noexcept;
+  Verifier& operator=(Verifier&&) noexcept;
+
+  const std::vector<ProviderSettings>& providers() const;
+
+  /// Cheap checks first (sizes, alg, kid, iss, aud, exp), then the signature, once per key source. Providers are tried
+  /// by id; where none vouches the reason is that of the provider that got furthest.
+  /// `only`: providers (by index) that may vouch here; empty means all. now: unix seconds, may have a fraction.
+  tl::expected<VerifiedToken, Refusal> verify(std::string_view token, double now, const std::vector<bool>& only = {});
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace meshauth::jose

@@ -1,0 +1,34 @@
+// The policies that select one workload, in the form that travels in policy.json.
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/model/access_policy.h"
+
+namespace meshauth::policy {
+
+/// One policy, its rules as the resource has them. Provider references that do not resolve are in `unresolved`.
+struct CompiledPolicy {
+  struct Entry {
+    std::string id;  ///< namespace/name
+    model::Mode mode = model::Mode::Enforce;
+    std::vector<model::Rule> rules;
+  };
+  model::Action default_action = model::Action::Deny;  ///< for a workload that no enforced policy selects
+  std::vector<Entry> policies;                          ///< by id
+  std::set<std::string> unresolved;                     ///< provider ids that no bundle provider answers to
+};
+
+/// Policies in any order; `resolved` are the ids of the providers that resolve for their policy.
+CompiledPolicy compile(const std::vector<const model::AccessPolicy*>& policies,
+                       const std::set<std::string>& unresolved, model::Action default_action);
+
+/// policy.json: deterministic, the same for any order of input.
+std::string to_json(const CompiledPolicy& policy);
+Result<CompiledPolicy> from_json(std::string_view json);
+
+}  // namespace meshauth::policy
