@@ -28,7 +28,7 @@ int digits(std::string_view text, std::size_t at, std::size_t width) {
 Result<Seconds> parse_duration(std::string_view text) {
   const auto refuse = [&] {
     return fail("{} is not a duration; write whole hours, minutes and seconds in that order, such as 30s, 5m or 1h30m",
-                quoted(text));
+                in_quotes(text));
   };
   Seconds total{0};
   std::string_view rest = text;
@@ -78,7 +78,7 @@ Result<std::chrono::sys_seconds> parse_time(std::string_view text) {
   if (!shape || year < 0 || !date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
       second > 60) {
     return fail("{} is not a time in UTC as RFC 3339 writes it, such as 2026-01-31T12:00:00Z",
-                quoted(text));
+                in_quotes(text));
   }
   return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) + Seconds(second);
 }

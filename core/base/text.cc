@@ -10,7 +10,7 @@ namespace {
 constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 }  // namespace
 
-std::string quoted(std::string_view text, std::size_t most) {
+std::string in_quotes(std::string_view text, std::size_t most) {
   const bool cut = text.size() > most;
   std::string_view shown = text.substr(0, most);
   // A cut inside a character would make the rest invalid: go back to where that character begins.

@@ -9,7 +9,7 @@ namespace meshauth {
 
 /// Text from outside as it may stand in a message: in double quotes, control characters, quotes, backslashes and
 /// invalid UTF-8 escaped, cut with "..." after `most` bytes.
-std::string quoted(std::string_view text, std::size_t most = 80);
+std::string in_quotes(std::string_view text, std::size_t most = 80);
 
 /// Every piece between separators, empty ones too: split("a..b", '.') has three.
 std::vector<std::string_view> split(std::string_view text, char separator);
