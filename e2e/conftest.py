@@ -1,0 +1,72 @@
+"""Fixtures of the end-to-end tests. The parts themselves are in harness/."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness import cluster as clusters
+from harness import pki, tools
+from harness.supervisor import Supervisor
+
+_LOGS = tools.REPO / "build" / "e2e" / "logs"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)  # fixtures still clean up
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, stop)
+
+
+@pytest.fixture(scope="session")
+def supervisor():
+    """Every program of the run; all are gone at its end, whatever happened. Logs stay in build/e2e/logs."""
+    logs = Path(tempfile.mkdtemp(prefix="run-", dir=_fresh(_LOGS)))
+    owner = Supervisor(logs)
+    try:
+        yield owner
+    finally:
+        owner.stop_all()
+
+
+def _fresh(folder: Path, keep: int = 4) -> Path:
+    """The folder, with only the newest few runs in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = sorted(folder.glob("run-*"), key=lambda path: path.stat().st_mtime)
+    for old in runs[: max(0, len(runs) - keep)]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workdir(supervisor):
+    """A private folder for data, sockets (short paths) and kubeconfigs; removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="mesh-auth-e2e-"))
+    supervisor.remove_at_end(folder)
+    yield folder
+    supervisor.stop_all()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(supervisor, workdir):
+    return clusters.start(supervisor, workdir)
+
+
+@pytest.fixture(scope="session")
+def authority(workdir):
+    """The private CA of the providers."""
+    return pki.Authority(workdir / "providers", "mesh-auth e2e providers")
+
+
+@pytest.fixture
+def ns(cluster):
+    """A namespace of the test's own."""
+    with cluster.temporary_namespace() as space:
+        yield space
