@@ -1,0 +1,218 @@
+#include "core/bundle/wire.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/base/json_doc.h"
+#include "core/base/text.h"
+
+namespace meshauth::bundle {
+namespace {
+
+using nlohmann::json;
+using simdjson::dom::element;
+using simdjson::dom::object;
+
+constexpr std::size_t kMaxDetail = 1024;
+constexpr std::size_t kMaxReadDetail = 3 * kMaxDetail;  // a byte that was no UTF-8 arrives as three
+constexpr std::size_t kMaxName = 512;
+constexpr double kMaxMilliseconds = 1e9;
+
+// Text from outside may be anything; what it is quoted in must still be JSON.
+std::string dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Result<JsonDoc> read(std::string_view what, std::string_view text, std::size_t most) {
+  auto doc = JsonDoc::parse(text, {.bytes = most, .depth = 8});
+  if (!doc) return fail("{} is refused: {}", what, json_fault(doc.error()));
+  if (!doc->root().is_object()) return fail("{} is not a JSON object", what);
+  return std::move(*doc);
+}
+
+Result<std::string> text_member(std::string_view what, element root, std::string_view name, std::size_t most) {
+  std::string_view text;
+  if (root[name].get(text) != simdjson::SUCCESS) return fail("{} needs the text {}", what, in_quotes(name));
+  if (text.size() > most) return fail("{}: {} has {} bytes; at most {}", what, name, text.size(), most);
+  return std::string(text);
+}
+
+Result<std::optional<double>> number_member(std::string_view what, element root, std::string_view name, double most) {
+  const auto member = root[name];
+  if (member.error() != simdjson::SUCCESS) return std::optional<double>();
+  double number = 0;
+  if (member.get(number) != simdjson::SUCCESS || !std::isfinite(number) || std::abs(number) > most) {
+    return fail("{}: {} must be a number of at most {}", what, name, most);
+  }
+  return std::optional(number);
+}
+
+Result<Outcome> read_outcome(std::string_view text) {
+  for (const Outcome outcome : {Outcome::Applied, Outcome::Refused, Outcome::Timeout}) {
+    if (text == to_string(outcome)) return outcome;
+  }
+  return fail("ack: outcome is {}; one of applied, refused, timeout", in_quotes(text));
+}
+
+Result<std::vector<UnknownKid>> read_kids(element root) {
+  std::vector<UnknownKid> kids;
+  const auto member = root["unknownKids"];
+  if (member.error() != simdjson::SUCCESS) return kids;
+  simdjson::dom::array list;
+  if (member.get(list) != simdjson::SUCCESS || list.size() > kMaxUnknownKids) {
+    return fail("report: unknownKids must be a list of at most {}", kMaxUnknownKids);
+  }
+  for (const element item : list) {
+    auto source = text_member("report: an unknown kid", item, "source", kMaxName);
+    if (!source) return tl::unexpected(source.error());
+    auto kid = text_member("report: an unknown kid", item, "kid", kMaxName);
+    if (!kid) return tl::unexpected(kid.error());
+    kids.push_back({std::move(*source), std::move(*kid)});
+  }
+  return kids;
+}
+
+Result<std::map<std::string, std::uint64_t>> read_counters(element root) {
+  std::map<std::string, std::uint64_t> counters;
+  const auto member = root["counters"];
+  if (member.error() != simdjson::SUCCESS) return counters;
+  object values;
+  if (member.get(values) != simdjson::SUCCESS || values.size() > kMaxCounters) {
+    return fail("report: counters must be an object of at most {} members", kMaxCounters);
+  }
+  for (const auto [name, value] : values) {
+    std::uint64_t number = 0;
+    if (name.size() > kMaxName || value.get(number) != simdjson::SUCCESS) {
+      return fail("report: counter {} must be a whole number from 0 and have a name of at most {} bytes",
+                  in_quotes(name), kMaxName);
+    }
+    counters.emplace(name, number);
+  }
+  return counters;
+}
+
+}  // namespace
+
+std::string_view to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::Applied:
+      return "applied";
+    case Outcome::Refused:
+      return "refused";
+    case Outcome::Timeout:
+      return "timeout";
+  }
+  return "refused";
+}
+
+Result<std::string> encode(const BundleEvent& event) {
+  json files = json::object();
+  for (const auto& [name, content] : event.files) {
+    if (!valid_utf8(content)) return fail("{} is not UTF-8 and cannot be sent", name);
+    files[name] = content;
+  }
+  return dump({{"manifest", event.manifest_json}, {"signature", event.signature}, {"files", std::move(files)}});
+}
+
+std::string encode(const PingEvent& event) {
+  return dump({{"fresh", event.fresh_json}, {"signature", event.signature}, {"now", event.now}});
+}
+
+std::string encode(const Ack& ack) {
+  json out = {{"revision", ack.revision}, {"outcome", to_string(ack.outcome)}};
+  out["detail"] = ack.detail.substr(0, kMaxDetail);
+  if (ack.reload_ms) out["reloadMs"] = *ack.reload_ms;
+  if (ack.swap_ms) out["swapMs"] = *ack.swap_ms;
+  return dump(out);
+}
+
+std::string encode(const Report& report) {
+  json kids = json::array();
+  for (const auto& kid : report.unknown_kids) kids.push_back({{"source", kid.source}, {"kid", kid.kid}});
+  json out = {{"unknownKids", std::move(kids)}, {"counters", report.counters}};
+  if (report.skew) out["skew"] = *report.skew;
+  return dump(out);
+}
+
+Result<BundleEvent> decode_bundle_event(std::string_view text) {
+  const auto doc = read("bundle event", text, kMaxEventBytes);
+  if (!doc) return tl::unexpected(doc.error());
+  auto manifest = text_member("bundle event", doc->root(), "manifest", 64 * 1024);
+  if (!manifest) return tl::unexpected(manifest.error());
+  auto signature = text_member("bundle event", doc->root(), "signature", kMaxName);
+  if (!signature) return tl::unexpected(signature.error());
+  BundleEvent event{std::move(*manifest), std::move(*signature), {}};
+  object files;
+  if (doc->root()["files"].get(files) != simdjson::SUCCESS) return fail("bundle event needs the object \"files\"");
+  for (const auto [name, value] : files) {
+    if (std::find(std::begin(kFiles), std::end(kFiles), name) == std::end(kFiles)) {
+      return fail("bundle event holds the file {}, which is no file of a bundle", in_quotes(name));
+    }
+    std::string_view content;
+    if (value.get(content) != simdjson::SUCCESS) return fail("bundle event: the file {} is not text", name);
+    event.files.emplace(name, content);
+  }
+  return event;
+}
+
+Result<PingEvent> decode_ping_event(std::string_view text) {
+  const auto doc = read("ping event", text, kMaxEventBytes);
+  if (!doc) return tl::unexpected(doc.error());
+  auto fresh = text_member("ping event", doc->root(), "fresh", kMaxBundleBytes);
+  if (!fresh) return tl::unexpected(fresh.error());
+  auto signature = text_member("ping event", doc->root(), "signature", kMaxName);
+  if (!signature) return tl::unexpected(signature.error());
+  const auto now = number_member("ping event", doc->root(), "now", 1e12);
+  if (!now) return tl::unexpected(now.error());
+  return PingEvent{std::move(*fresh), std::move(*signature), now->value_or(0)};
+}
+
+Result<Ack> decode_ack(std::string_view text) {
+  const auto doc = read("ack", text, kMaxAckBytes);
+  if (!doc) return tl::unexpected(doc.error());
+  auto revision = text_member("ack", doc->root(), "revision", 64);
+  if (!revision) return tl::unexpected(revision.error());
+  if (revision->find_first_not_of("0123456789abcdef") != std::string::npos) {
+    return fail("ack: revision {} is not hexadecimal", in_quotes(*revision));
+  }
+  const auto name = text_member("ack", doc->root(), "outcome", kMaxName);
+  if (!name) return tl::unexpected(name.error());
+  const auto outcome = read_outcome(*name);
+  if (!outcome) return tl::unexpected(outcome.error());
+  auto detail = text_member("ack", doc->root(), "detail", kMaxReadDetail);
+  if (!detail) return tl::unexpected(detail.error());
+  const auto reload = number_member("ack", doc->root(), "reloadMs", kMaxMilliseconds);
+  if (!reload) return tl::unexpected(reload.error());
+  const auto swap = number_member("ack", doc->root(), "swapMs", kMaxMilliseconds);
+  if (!swap) return tl::unexpected(swap.error());
+  return Ack{std::move(*revision), *outcome, std::move(*detail), *reload, *swap};
+}
+
+Result<Report> decode_report(std::string_view text) {
+  const auto doc = read("report", text, kMaxReportBytes);
+  if (!doc) return tl::unexpected(doc.error());
+  auto kids = read_kids(doc->root());
+  if (!kids) return tl::unexpected(kids.error());
+  auto counters = read_counters(doc->root());
+  if (!counters) return tl::unexpected(counters.error());
+  const auto skew = number_member("report", doc->root(), "skew", 1e12);
+  if (!skew) return tl::unexpected(skew.error());
+  return Report{std::move(*kids), std::move(*counters), *skew};
+}
+
+std::string sse_frame(std::string_view event, std::string_view id, std::string_view json) {
+  std::string out;
+  out.reserve(event.size() + id.size() + json.size() + 32);
+  out.append("event: ").append(event).append("\n");
+  if (!id.empty()) out.append("id: ").append(id).append("\n");
+  out.append("data: ").append(json).append("\n\n");
+  return out;
+}
+
+bool is_dns_label(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
+}
+
+}  // namespace meshauth::bundle

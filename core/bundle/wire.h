@@ -1,0 +1,95 @@
+// What the operator and its agents say to each other: the data of stream events, acks and reports, as JSON on one line.
+// Both sides read strictly (JsonDoc) and within bounds; a member that is not known is passed over, so that either side
+// can be the newer one.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/bundle/bundle.h"
+
+namespace meshauth::bundle {
+
+/// One event's data at most: every byte of a bundle may need six (\u0000), and there is a manifest around it.
+constexpr std::size_t kMaxEventBytes = 6 * kMaxBundleBytes + 64 * 1024;
+constexpr std::size_t kMaxAckBytes = 16 * 1024;
+constexpr std::size_t kMaxReportBytes = 64 * 1024;
+constexpr std::size_t kMaxUnknownKids = 64;
+constexpr std::size_t kMaxCounters = 512;
+
+inline constexpr std::string_view kBundleEvent = "bundle";
+inline constexpr std::string_view kPingEvent = "ping";
+
+/// Event `bundle`: {"manifest": text, "signature": text, "files": {name: content}}. The manifest is the exact signed
+/// text. `files` has those whose digest the receiver does not hold; the event's id is the revision.
+struct BundleEvent {
+  std::string manifest_json;
+  std::string signature;
+  Files files;
+  friend bool operator==(const BundleEvent&, const BundleEvent&) = default;
+};
+
+/// Event `ping`: {"fresh": text, "signature": text, "now": seconds since 1970}. fresh and signature are empty while
+/// there is none.
+struct PingEvent {
+  std::string fresh_json;
+  std::string signature;
+  double now = 0;
+  friend bool operator==(const PingEvent&, const PingEvent&) = default;
+};
+
+/// applied: every live worker runs the revision. refused: the one before goes on. timeout: it was put in place, but not
+/// every worker said in time that it runs it; another ack may follow.
+enum class Outcome { Applied, Refused, Timeout };
+std::string_view to_string(Outcome outcome);
+
+/// {"revision": hex, "outcome": name, "detail": text, "reloadMs": number, "swapMs": number}. The times are absent where
+/// nothing was reloaded or swapped.
+struct Ack {
+  std::string revision;
+  Outcome outcome = Outcome::Refused;
+  std::string detail;  ///< for a person; at most 1024 bytes
+  std::optional<double> reload_ms;
+  std::optional<double> swap_ms;
+  friend bool operator==(const Ack&, const Ack&) = default;
+};
+
+/// A token named a key that its key source does not have.
+struct UnknownKid {
+  std::string source;
+  std::string kid;
+  friend auto operator<=>(const UnknownKid&, const UnknownKid&) = default;
+};
+
+/// {"unknownKids": [{"source", "kid"}], "counters": {name: increase since the last report}, "skew": seconds}.
+struct Report {
+  std::vector<UnknownKid> unknown_kids;
+  std::map<std::string, std::uint64_t> counters;
+  std::optional<double> skew;  ///< the agent's clock minus the operator's
+  friend bool operator==(const Report&, const Report&) = default;
+};
+
+/// Errors: a file that is not UTF-8.
+Result<std::string> encode(const BundleEvent& event);
+std::string encode(const PingEvent& event);
+std::string encode(const Ack& ack);
+std::string encode(const Report& report);
+
+Result<BundleEvent> decode_bundle_event(std::string_view json);
+Result<PingEvent> decode_ping_event(std::string_view json);
+Result<Ack> decode_ack(std::string_view json);
+Result<Report> decode_report(std::string_view json);
+
+/// One server-sent event (WHATWG HTML, section 9.2): `event`, `id` unless empty, `data`, an empty line.
+/// json is on one line.
+std::string sse_frame(std::string_view event, std::string_view id, std::string_view json);
+
+/// A DNS label (RFC 1123), as namespaces and workloads are: at most 63 of a-z 0-9 -, no hyphen at either end.
+bool is_dns_label(std::string_view text);
+
+}  // namespace meshauth::bundle
