@@ -11,6 +11,7 @@ import pytest
 
 from harness import cluster as clusters
 from harness import pki, tools
+from harness.resources import GROUP
 from harness.supervisor import Supervisor
 
 _LOGS = tools.REPO / "build" / "e2e" / "logs"
@@ -57,6 +58,16 @@ def workdir(supervisor):
 @pytest.fixture(scope="session")
 def cluster(supervisor, workdir):
     return clusters.start(supervisor, workdir)
+
+
+@pytest.fixture(scope="session")
+def crds(cluster):
+    """Our kinds, from crds/, served by the API server; the definitions as it holds them."""
+    cluster.kubectl("apply", "--server-side", "-f", str(tools.REPO / "crds"))
+    names = [f"{plural}.{GROUP}" for plural in ("identityproviders", "accesspolicies")]
+    for name in names:
+        cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
+    return [cluster.find("crd", name) for name in names]
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,10 @@ _TAIL_LINES = 25
 class Process:
     """One program in a session of its own, with its log."""
 
-    def __init__(self, name: str, popen: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, name: str, popen: subprocess.Popen[bytes], log: Path, log_start: int = 0) -> None:
         self.name = name
         self.log = log
+        self._log_start = log_start  # a program that is started again writes on in the same file
         self.pid = popen.pid
         self.started = procfs.start_time(popen.pid) or 0
         self._popen = popen
@@ -49,7 +50,10 @@ class Process:
         self._popen.wait()
 
     def output(self) -> str:
-        return self.log.read_text(errors="replace")
+        """What it wrote since this start."""
+        with open(self.log, "rb") as source:
+            source.seek(self._log_start)
+            return source.read().decode(errors="replace")
 
     def tail(self, lines: int = _TAIL_LINES) -> str:
         last = self.output().splitlines()[-lines:]
@@ -86,6 +90,7 @@ class Supervisor:
         with open(log, "ab") as sink:
             sink.write(f"$ {' '.join(command)}\n".encode())
             sink.flush()
+            log_start = sink.tell()
             popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -95,7 +100,7 @@ class Supervisor:
                 env=clean_environment(env),
                 start_new_session=True,
             )
-        process = Process(name, popen, log)
+        process = Process(name, popen, log, log_start)
         self.processes.append(process)
         if self._guard:
             self._guard.tell(f"add {process.pid} {process.started}")
