@@ -73,23 +73,50 @@ Result<std::vector<UnknownKid>> read_kids(element root) {
   return kids;
 }
 
-Result<std::map<std::string, std::uint64_t>> read_counters(element root) {
-  std::map<std::string, std::uint64_t> counters;
-  const auto member = root["counters"];
-  if (member.error() != simdjson::SUCCESS) return counters;
-  object values;
-  if (member.get(values) != simdjson::SUCCESS || values.size() > kMaxCounters) {
-    return fail("report: counters must be an object of at most {} members", kMaxCounters);
+// The texts of a decision by their names in JSON.
+constexpr std::pair<std::string_view, std::string DecisionCount::*> kDecisionTexts[] = {
+    {"reason", &DecisionCount::reason}, {"policy", &DecisionCount::policy},
+    {"rule", &DecisionCount::rule},     {"provider", &DecisionCount::provider},
+    {"audit", &DecisionCount::audit},   {"auditPolicy", &DecisionCount::audit_policy},
+};
+
+Result<DecisionCount> read_decision(element item) {
+  DecisionCount decision;
+  if (item["allow"].get(decision.allow) != simdjson::SUCCESS ||
+      item["count"].get(decision.count) != simdjson::SUCCESS) {
+    return fail("report: a decision needs \"allow\" (true or false) and \"count\" (a whole number from 0)");
   }
-  for (const auto [name, value] : values) {
-    std::uint64_t number = 0;
-    if (name.size() > kMaxName || value.get(number) != simdjson::SUCCESS) {
-      return fail("report: counter {} must be a whole number from 0 and have a name of at most {} bytes",
-                  in_quotes(name), kMaxName);
-    }
-    counters.emplace(name, number);
+  for (const auto& [name, member] : kDecisionTexts) {
+    if (item[name].error() != simdjson::SUCCESS) continue;
+    auto text = text_member("report: a decision", item, name, kMaxName);
+    if (!text) return tl::unexpected(text.error());
+    decision.*member = std::move(*text);
   }
-  return counters;
+  return decision;
+}
+
+Result<std::vector<DecisionCount>> read_decisions(element root) {
+  std::vector<DecisionCount> decisions;
+  const auto member = root["decisions"];
+  if (member.error() != simdjson::SUCCESS) return decisions;
+  simdjson::dom::array list;
+  if (member.get(list) != simdjson::SUCCESS || list.size() > kMaxDecisions) {
+    return fail("report: decisions must be a list of at most {}", kMaxDecisions);
+  }
+  for (const element item : list) {
+    auto decision = read_decision(item);
+    if (!decision) return tl::unexpected(decision.error());
+    decisions.push_back(std::move(*decision));
+  }
+  return decisions;
+}
+
+json to_json(const DecisionCount& decision) {
+  json out = {{"allow", decision.allow}, {"count", decision.count}};
+  for (const auto& [name, member] : kDecisionTexts) {
+    if (!(decision.*member).empty()) out[std::string(name)] = decision.*member;
+  }
+  return out;
 }
 
 }  // namespace
@@ -130,7 +157,9 @@ std::string encode(const Ack& ack) {
 std::string encode(const Report& report) {
   json kids = json::array();
   for (const auto& kid : report.unknown_kids) kids.push_back({{"source", kid.source}, {"kid", kid.kid}});
-  json out = {{"unknownKids", std::move(kids)}, {"counters", report.counters}};
+  json decisions = json::array();
+  for (const auto& decision : report.decisions) decisions.push_back(to_json(decision));
+  json out = {{"unknownKids", std::move(kids)}, {"decisions", std::move(decisions)}};
   if (report.skew) out["skew"] = *report.skew;
   return dump(out);
 }
@@ -194,11 +223,11 @@ Result<Report> decode_report(std::string_view text) {
   if (!doc) return tl::unexpected(doc.error());
   auto kids = read_kids(doc->root());
   if (!kids) return tl::unexpected(kids.error());
-  auto counters = read_counters(doc->root());
-  if (!counters) return tl::unexpected(counters.error());
+  auto decisions = read_decisions(doc->root());
+  if (!decisions) return tl::unexpected(decisions.error());
   const auto skew = number_member("report", doc->root(), "skew", 1e12);
   if (!skew) return tl::unexpected(skew.error());
-  return Report{std::move(*kids), std::move(*counters), *skew};
+  return Report{std::move(*kids), std::move(*decisions), *skew};
 }
 
 std::string sse_frame(std::string_view event, std::string_view id, std::string_view json) {

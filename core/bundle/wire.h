@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,9 +17,9 @@ namespace meshauth::bundle {
 /// One event's data at most: every byte of a bundle may need six (\u0000), and there is a manifest around it.
 constexpr std::size_t kMaxEventBytes = 6 * kMaxBundleBytes + 64 * 1024;
 constexpr std::size_t kMaxAckBytes = 16 * 1024;
-constexpr std::size_t kMaxReportBytes = 64 * 1024;
+constexpr std::size_t kMaxReportBytes = 256 * 1024;
 constexpr std::size_t kMaxUnknownKids = 64;
-constexpr std::size_t kMaxCounters = 512;
+constexpr std::size_t kMaxDecisions = 256;  ///< of one report
 
 inline constexpr std::string_view kBundleEvent = "bundle";
 inline constexpr std::string_view kPingEvent = "ping";
@@ -66,10 +65,24 @@ struct UnknownKid {
   friend auto operator<=>(const UnknownKid&, const UnknownKid&) = default;
 };
 
-/// {"unknownKids": [{"source", "kid"}], "counters": {name: increase since the last report}, "skew": seconds}.
+/// How often one thing was decided since the last report; as the nginx workers count it.
+struct DecisionCount {
+  bool allow = false;
+  std::string reason;  ///< the reason's name; empty where allowed
+  std::string policy;  ///< namespace/name; empty if no rule decided
+  std::string rule;
+  std::string provider;  ///< namespace/name; empty without one
+  std::string audit;     ///< what audit policies would have said where that differs: "allow" or "deny"; else empty
+  std::string audit_policy;
+  std::uint64_t count = 0;
+  friend bool operator==(const DecisionCount&, const DecisionCount&) = default;
+};
+
+/// {"unknownKids": [{"source", "kid"}], "decisions": [{"allow", "reason", "policy", "rule", "provider", "audit",
+/// "auditPolicy", "count"}], "skew": seconds}. Empty texts are left out.
 struct Report {
   std::vector<UnknownKid> unknown_kids;
-  std::map<std::string, std::uint64_t> counters;
+  std::vector<DecisionCount> decisions;
   std::optional<double> skew;  ///< the agent's clock minus the operator's
   friend bool operator==(const Report&, const Report&) = default;
 };

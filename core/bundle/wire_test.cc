@@ -20,7 +20,10 @@ TEST_CASE("what one side writes the other reads back unchanged") {
     CHECK(decode_ack(encode(ack)) == ack);
   }
 
-  const Report report{{{"source", "kid-1"}}, {{"requests", 7}}, -0.5};
+  const Report report{
+      {{"source", "kid-1"}},
+      {{false, "expired", "shop/p", "r", "shop/okta", "allow", "shop/a", 7}, {true, "", "", "", "", "", "", 1}},
+      -0.5};
   CHECK(decode_report(encode(report)) == report);
   CHECK(decode_report("{}") == Report{});
 }
@@ -64,8 +67,9 @@ TEST_CASE("what is not as it should be is named") {
         "report: an unknown kid needs the text \"kid\"");
   CHECK(decode_report(R"({"unknownKids":[{"source":"a","kid":")" + long_text + "\"}]}").error().message ==
         "report: an unknown kid: kid has 600 bytes; at most 512");
-  CHECK(decode_report(R"({"counters":{"a":-1}})").error().message ==
-        "report: counter \"a\" must be a whole number from 0 and have a name of at most 512 bytes");
+  CHECK(decode_report(R"({"decisions":[{"allow":true,"count":-1}]})").error().message ==
+        "report: a decision needs \"allow\" (true or false) and \"count\" (a whole number from 0)");
+  CHECK(decode_report(R"({"decisions":{}})").error().message == "report: decisions must be a list of at most 256");
   CHECK(decode_bundle_event(R"({"manifest":"","signature":"","files":{"../x":""}})").error().message ==
         "bundle event holds the file \"../x\", which is no file of a bundle");
   CHECK(!decode_report("{\"a\":\"" + std::string(kMaxReportBytes, 'x') + "\"}"));
