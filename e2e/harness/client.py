@@ -78,6 +78,8 @@ def request(
         connection.request(method, target, body=body, headers=sent)
         response = connection.getresponse()
         content = response.read(_MOST_BYTES)
+        if response.length:
+            raise ConnectionError(f"{method} {url}: the body was cut short, {response.length} bytes are missing")
         pairs = [(name.lower(), value) for name, value in response.getheaders()]
         return Answer(response.status, dict(reversed(pairs)), pairs, content)
     except http.client.HTTPException as error:
