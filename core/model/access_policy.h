@@ -9,8 +9,8 @@
 #include <variant>
 #include <vector>
 
-#include "core/base/claim.h"
 #include "core/base/cidr.h"
+#include "core/base/claim.h"
 #include "core/model/meta.h"
 
 namespace meshauth::model {
@@ -31,7 +31,8 @@ struct ListMatch {
   friend bool operator==(const ListMatch&, const ListMatch&) = default;
 };
 
-/// One entry of `from`. anyone: with or without a principal; else provider is set and every field that is not empty holds.
+/// One entry of `from`. anyone: with or without a principal; else provider is set and every field that is not empty
+/// holds.
 struct From {
   bool anyone = false;
   std::optional<ProviderRef> provider;
@@ -57,7 +58,7 @@ struct SourceIpCondition {
   std::vector<Cidr> blocks;
 };
 struct HeaderCondition {
-  std::string name;  ///< lower case
+  std::string name;                 ///< lower case
   std::vector<std::string> values;  ///< any of them, exact; a header sent twice or missing does not hold
 };
 using When = std::variant<PathVariableCondition, SourceIpCondition, HeaderCondition>;

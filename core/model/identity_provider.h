@@ -72,4 +72,9 @@ tl::expected<IdentityProvider, FieldErrors> parse_identity_provider(const nlohma
 bool shared_with(const IdentityProvider& provider, const std::string& ns,
                  const std::map<std::string, std::string>& namespace_labels);
 
+/// Id of the key source: 40 hex digits of the SHA-256 over kind, URL and CA bundle (two providers that name the same
+/// URL as discovery document and as key set do not share one), or over the provider's id for an inline set;
+/// "kubernetes" for the cluster's.
+std::string key_source_id(const KeyOrigin& keys, std::string_view ca_bundle, std::string_view provider_id);
+
 }  // namespace meshauth::model
