@@ -31,6 +31,7 @@ class AlgorithmSet {
   constexpr void add(Algorithm algorithm) { bits_ |= bit(algorithm); }
   constexpr bool contains(Algorithm algorithm) const { return (bits_ & bit(algorithm)) != 0; }
   constexpr bool empty() const { return bits_ == 0; }
+  constexpr bool intersects(AlgorithmSet other) const { return (bits_ & other.bits_) != 0; }
   std::vector<std::string> names() const;
 
   friend constexpr bool operator==(AlgorithmSet, AlgorithmSet) = default;

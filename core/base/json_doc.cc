@@ -39,21 +39,39 @@ Reason check(element value, std::size_t depth_left) {
   return Reason::none;
 }
 
+/// One level more than allowed, so that our own walk says whether the depth or something else was wrong.
+constexpr std::size_t kSpareDepth = 2;
+
+tl::expected<element, Reason> parse_with(simdjson::dom::parser& parser, std::string_view bytes,
+                                         const JsonLimits& limits) {
+  if (bytes.size() > limits.bytes) return tl::unexpected(Reason::json_invalid);
+  const std::size_t depth = limits.depth + kSpareDepth;
+  if (parser.capacity() < bytes.size() || parser.max_depth() != depth) {
+    if (parser.allocate(std::max<std::size_t>(bytes.size(), 32), depth) != simdjson::SUCCESS) {
+      return tl::unexpected(Reason::json_invalid);
+    }
+  }
+  element root;
+  const auto error = parser.parse(bytes.data(), bytes.size()).get(root);
+  if (error == simdjson::DEPTH_ERROR) return tl::unexpected(Reason::json_too_deep);
+  if (error != simdjson::SUCCESS) return tl::unexpected(Reason::json_invalid);
+  if (const Reason reason = check(root, limits.depth); reason != Reason::none) return tl::unexpected(reason);
+  return root;
+}
+
 }  // namespace
 
 tl::expected<JsonDoc, Reason> JsonDoc::parse(std::string_view bytes, const JsonLimits& limits) {
-  if (bytes.size() > limits.bytes) return tl::unexpected(Reason::json_invalid);
   JsonDoc doc;
   doc.parser_ = std::make_unique<simdjson::dom::parser>();
-  // One level more than allowed, so that our own walk says which of the two it was.
-  if (doc.parser_->allocate(std::max<std::size_t>(bytes.size(), 32), limits.depth + 2) != simdjson::SUCCESS) {
-    return tl::unexpected(Reason::json_invalid);
-  }
-  const auto error = doc.parser_->parse(bytes.data(), bytes.size()).get(doc.root_);
-  if (error == simdjson::DEPTH_ERROR) return tl::unexpected(Reason::json_too_deep);
-  if (error != simdjson::SUCCESS) return tl::unexpected(Reason::json_invalid);
-  if (const Reason reason = check(doc.root_, limits.depth); reason != Reason::none) return tl::unexpected(reason);
+  const auto root = parse_with(*doc.parser_, bytes, limits);
+  if (!root) return tl::unexpected(root.error());
+  doc.root_ = *root;
   return doc;
+}
+
+tl::expected<element, Reason> JsonReader::parse(std::string_view bytes, const JsonLimits& limits) {
+  return parse_with(parser_, bytes, limits);
 }
 
 std::string_view json_fault(Reason reason) noexcept {

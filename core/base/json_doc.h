@@ -32,6 +32,16 @@ class JsonDoc {
   simdjson::dom::element root_;
 };
 
+/// Reads many documents one after the other and keeps its memory: for what is looked at and thrown away, such as the
+/// header of a token. Refuses what JsonDoc refuses. The element lives until the next parse.
+class JsonReader {
+ public:
+  tl::expected<simdjson::dom::element, Reason> parse(std::string_view bytes, const JsonLimits& limits = {});
+
+ private:
+  simdjson::dom::parser parser_;
+};
+
 /// One sentence about what parse refused, for a message.
 std::string_view json_fault(Reason reason) noexcept;
 

@@ -12,9 +12,7 @@ constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cas
 
 std::string in_quotes(std::string_view text, std::size_t most) {
   const bool cut = text.size() > most;
-  std::string_view shown = text.substr(0, most);
-  // A cut inside a character would make the rest invalid: go back to where that character begins.
-  while (cut && !shown.empty() && (static_cast<unsigned char>(text[shown.size()]) & 0xc0) == 0x80) shown.remove_suffix(1);
+  const std::string_view shown = utf8_prefix(text, most);
   const bool utf8 = valid_utf8(shown);
   std::string out = "\"";
   for (const char c : shown) {
@@ -51,6 +49,14 @@ std::string to_lower(std::string_view text) {
 bool iequals(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() &&
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view utf8_prefix(std::string_view text, std::size_t most) noexcept {
+  if (text.size() <= most) return text;
+  const auto continues = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+  std::size_t size = most;
+  while (size > 0 && continues(size)) --size;
+  return text.substr(0, size);
 }
 
 bool valid_utf8(std::string_view text) noexcept { return simdjson::validate_utf8(text.data(), text.size()); }

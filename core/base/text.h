@@ -18,6 +18,9 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 std::string to_lower(std::string_view text);
 bool iequals(std::string_view a, std::string_view b) noexcept;
 
+/// The longest prefix of at most `most` bytes that cuts no UTF-8 character in two.
+std::string_view utf8_prefix(std::string_view text, std::size_t most) noexcept;
+
 /// True for well-formed UTF-8 (RFC 3629).
 bool valid_utf8(std::string_view text) noexcept;
 

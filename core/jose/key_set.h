@@ -33,9 +33,9 @@ struct SkippedKey {
 };
 
 struct KeySet {
-  std::vector<Jwk> keys;                     ///< usable, in the set's order, the same key listed once
-  std::vector<SkippedKey> skipped;           ///< named, never used
-  std::vector<std::string> ambiguous_kids;   ///< two different keys that could both verify: refused, the rest stay
+  std::vector<Jwk> keys;                    ///< usable, in the set's order, the same key listed once
+  std::vector<SkippedKey> skipped;          ///< named, never used
+  std::vector<std::string> ambiguous_kids;  ///< two different keys that could both verify: refused, the rest stay
 };
 
 struct KeySetLimits {
@@ -49,5 +49,9 @@ Result<KeySet> parse_key_set(std::string_view json, const KeySetLimits& limits =
 
 /// {"keys":[...]} of the public members; parse_key_set reads it back to the same keys. Deterministic.
 std::string to_json(const std::vector<Jwk>& keys);
+
+/// The same with {"ambiguous_kids":[...]} before the keys if there are any, so that a reader of the copy still refuses
+/// them as ambiguous, not as unknown (an unknown kid asks for a refetch).
+std::string to_json(const KeySet& set);
 
 }  // namespace meshauth::jose

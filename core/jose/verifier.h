@@ -13,11 +13,11 @@
 #include "core/base/json_doc.h"
 #include "core/base/provider.h"
 #include "core/base/reason.h"
+#include "core/jose/jws.h"
 #include "core/jose/key_set.h"
+#include "core/jose/refusal.h"
 
 namespace meshauth::jose {
-
-constexpr std::size_t kMaxTokenBytes = 16 * 1024;
 
 /// What one provider's settings make of the claims.
 struct Identity {
@@ -35,14 +35,9 @@ struct VerifiedToken {
   std::string token_id;              ///< jti, may be empty
   std::vector<Identity> identities;  ///< by provider id, at least one
   double expires = 0;                ///< earliest moment (unix seconds, skew added) from which it must be judged again
-};
 
-struct Refusal {
-  Reason reason = Reason::internal;
-  std::string detail;       ///< a sentence for `token inspect` and the log; never the token
-  std::string key_source;   ///< kid_unknown: of which source; else empty
-  std::string kid;          ///< kid_unknown: the kid, at most 256 bytes
-  std::string issuer;       ///< iss if it was read, for the audit line
+  /// Key sources of providers that the token names too, but that lack its kid: each may need a refetch.
+  std::vector<std::string> unknown_kid_sources;
 };
 
 /// Verifies tokens for a fixed set of providers and key sets. Not thread-safe: it keeps prepared OpenSSL contexts; one
@@ -57,8 +52,11 @@ class Verifier {
 
   const std::vector<ProviderSettings>& providers() const;
 
-  /// Cheap checks first (sizes, alg, kid, iss, aud, exp), then the signature, once per key source. Providers are tried
-  /// by id; where none vouches the reason is that of the provider that got furthest.
+  /// Cheap checks first, then the signature, once per key source. The order, which also orders the reasons:
+  ///  1. the token: what read_jws says; then the payload's JSON; then iss is there and some provider has it;
+  ///  2. per provider, by id: alg, typ, numericdate_invalid, exp_missing, expired, not_yet_valid, issued_in_future,
+  ///     lifetime, audience, required claims; kid and the key's own issuer; the signature.
+  /// Where none vouches the reason is that of the provider that got furthest in 2, the first by id among equals.
   /// `only`: providers (by index) that may vouch here; empty means all. now: unix seconds, may have a fraction.
   tl::expected<VerifiedToken, Refusal> verify(std::string_view token, double now, const std::vector<bool>& only = {});
 

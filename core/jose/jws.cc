@@ -1,0 +1,113 @@
+#include "core/jose/jws.h"
+
+#include "core/base/base64.h"
+#include "core/base/text.h"
+
+namespace meshauth::jose {
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::object;
+
+template <class... Args>
+tl::unexpected<Refusal> refuse(Reason reason, fmt::format_string<Args...> format, Args&&... args) {
+  Refusal refusal;
+  refusal.reason = reason;
+  refusal.detail = fmt::format(format, std::forward<Args>(args)...);
+  return tl::unexpected<Refusal>(std::move(refusal));
+}
+
+/// The members that matter, found in one walk; nothing is judged before all are known, so that the order of members
+/// does not change the reason.
+struct Header {
+  std::optional<element> alg, kid, typ;
+  bool crit = false;
+  std::string_view forbidden;
+};
+
+Header find_members(object json) {
+  Header header;
+  for (const auto [name, value] : json) {
+    if (name == "alg") {
+      header.alg = value;
+    } else if (name == "kid") {
+      header.kid = value;
+    } else if (name == "typ") {
+      header.typ = value;
+    } else if (name == "crit") {
+      header.crit = true;
+    } else if (name == "b64" || name == "zip" || name == "enc") {
+      header.forbidden = name;
+    }
+  }
+  return header;
+}
+
+std::optional<std::string> text_or_empty(const std::optional<element>& value) {
+  if (!value) return std::nullopt;
+  std::string_view text;
+  if (value->get(text) != simdjson::SUCCESS) return std::string();
+  return std::string(text);
+}
+
+/// RFC 7515 section 4.1.9: media type names ignore case, and `application/` may be left out.
+std::optional<std::string> type_name(const std::optional<element>& value) {
+  constexpr std::string_view kApplication = "application/";
+  auto typ = text_or_empty(value);
+  if (!typ) return typ;
+  std::string name = to_lower(*typ);
+  if (name.starts_with(kApplication)) name.erase(0, kApplication.size());
+  return name;
+}
+
+tl::expected<void, Refusal> read_header(std::string_view json, JsonReader& reader, Jws& out) {
+  const auto root = reader.parse(json, {.bytes = kMaxTokenBytes, .depth = 32});
+  if (!root) return refuse(root.error(), "the header is refused: {}", json_fault(root.error()));
+  object members;
+  if (root->get(members) != simdjson::SUCCESS) return refuse(Reason::json_invalid, "the header is no JSON object");
+  const Header header = find_members(members);
+  std::string_view alg;
+  if (!header.alg || header.alg->get(alg) != simdjson::SUCCESS) {
+    return refuse(Reason::alg_not_allowed, "the header has no alg that is a string");
+  }
+  const auto algorithm = algorithm_from_name(alg);
+  if (!algorithm)
+    return refuse(Reason::alg_not_allowed, "alg {} is no algorithm that is ever accepted", in_quotes(alg));
+  if (header.crit) return refuse(Reason::crit_present, "the header has crit; no extension is understood here");
+  if (!header.forbidden.empty()) {
+    return refuse(Reason::header_forbidden, "the header has {}, which no signed JWT here may have", header.forbidden);
+  }
+  out.algorithm = *algorithm;
+  if (alg == "Ed25519") out.curve = "Ed25519";
+  if (alg == "Ed448") out.curve = "Ed448";
+  out.kid = text_or_empty(header.kid);
+  out.typ = type_name(header.typ);
+  return {};
+}
+
+}  // namespace
+
+tl::expected<Jws, Refusal> read_jws(std::string_view token, JsonReader& reader) {
+  if (token.size() > kMaxTokenBytes) {
+    return refuse(Reason::token_too_large, "the token has {} bytes; at most {}", token.size(), kMaxTokenBytes);
+  }
+  const auto first = token.find('.');
+  const auto second = first == std::string_view::npos ? first : token.find('.', first + 1);
+  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
+    return refuse(Reason::token_segments, "the token does not have exactly three segments");
+  }
+  const auto header = base64url_decode(token.substr(0, first));
+  if (!header) return refuse(Reason::base64_invalid, "the header is not canonical base64url");
+  auto payload = base64url_decode(token.substr(first + 1, second - first - 1));
+  if (!payload) return refuse(Reason::base64_invalid, "the payload is not canonical base64url");
+  auto signature = base64url_decode(token.substr(second + 1));
+  if (!signature) return refuse(Reason::base64_invalid, "the signature is not canonical base64url");
+  Jws out;
+  if (auto read = read_header(*header, reader, out); !read) return tl::unexpected(std::move(read.error()));
+  out.signing_input = token.substr(0, second);
+  out.payload = std::move(*payload);
+  out.signature = std::move(*signature);
+  return out;
+}
+
+}  // namespace meshauth::jose

@@ -1,0 +1,52 @@
+// The keys of one key source, ready to choose from. Only for the .cc files of this room.
+#pragma once
+
+#include <array>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/base/reason.h"
+#include "core/jose/jws.h"
+#include "core/jose/key_set.h"
+#include "core/jose/signature.h"
+
+namespace meshauth::jose {
+
+/// Without a kid that many keys are tried (RFC 7515 has no bound; each costs a signature).
+constexpr std::size_t kMaxKeysTried = 4;
+
+/// Which keys may have signed a token; reason is none if there is at least one.
+struct Selection {
+  Reason reason = Reason::none;
+  std::vector<std::size_t> keys;
+};
+
+class KeyRing {
+ public:
+  KeyRing(std::string source, KeySet set);
+
+  const std::string& source() const { return source_; }
+  const Jwk& jwk(std::size_t index) const { return set_.keys[index]; }
+
+  /// By kid: kid_unknown, kid_ambiguous, alg_key_mismatch. Without one, the keys that fit: kid_missing_no_key.
+  Selection select(const Jws& jws) const;
+
+  /// The same key under two names is one PublicKey: its number, for remembering what was already verified.
+  std::size_t material(std::size_t index) const { return material_[index]; }
+  bool verify(const Digests& digests, std::size_t index, const Jws& jws);
+
+ private:
+  bool fits(std::size_t index, const Jws& jws) const;
+
+  std::string source_;
+  KeySet set_;
+  std::set<std::string, std::less<>> ambiguous_;
+  std::unordered_map<std::string, std::vector<std::size_t>> by_kid_;
+  std::vector<AlgorithmSet> algorithms_;  ///< by key
+  std::vector<std::size_t> material_;     ///< by key
+  std::vector<PublicKey> public_keys_;
+};
+
+}  // namespace meshauth::jose

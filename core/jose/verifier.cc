@@ -1,0 +1,251 @@
+#include "core/jose/verifier.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <unordered_map>
+
+#include "core/base/text.h"
+#include "core/jose/claims.h"
+#include "core/jose/identity.h"
+#include "core/jose/jwk.h"
+#include "core/jose/key_ring.h"
+
+namespace meshauth::jose {
+namespace {
+
+/// What one key source said of this token, so that the next provider of the same source does not ask again.
+struct Asked {
+  KeyRing* ring;
+  Selection selection;
+  std::vector<std::pair<std::size_t, bool>> verified;  ///< by material
+};
+
+/// What the providers said, together.
+struct Vouched {
+  std::vector<Identity> identities;
+  double expires = std::numeric_limits<double>::infinity();
+  std::vector<std::string> unknown_kid_sources;
+};
+
+Refusal refusal_of(Failure failure) {
+  Refusal out;
+  out.reason = failure.reason;
+  out.detail = std::move(failure.detail);
+  return out;
+}
+
+std::string kid_text(const Jws& jws) {
+  return jws.kid ? std::string(utf8_prefix(*jws.kid, kMaxKidBytes)) : "";
+}
+
+std::string_view selection_detail(Reason reason) {
+  switch (reason) {
+    case Reason::kid_unknown:
+      return "no key with this kid";
+    case Reason::kid_ambiguous:
+      return "two different keys with this kid, so that none of them is used";
+    case Reason::alg_key_mismatch:
+      return "a key with this kid that does not fit alg";
+    default:
+      return "no key that fits alg, and the token names none";
+  }
+}
+
+}  // namespace
+
+struct Verifier::Impl {
+  std::vector<ProviderSettings> providers;
+  std::vector<std::size_t> by_id;                                       ///< providers' indices, by id
+  std::unordered_map<std::string, std::vector<std::size_t>> by_issuer;  ///< positions in by_id, ascending
+  std::vector<std::size_t> by_template;                                 ///< the same, of issuers with {tenantid}
+  std::map<std::string, KeyRing> rings;
+  std::vector<KeyRing*> ring_of;  ///< by provider
+  JsonReader reader;
+  Digests digests;
+
+  Impl(std::vector<ProviderSettings> settings, std::map<std::string, KeySet> key_sets);
+
+  std::vector<std::size_t> candidates(const TokenClaims& claims) const;
+  Asked& ask(std::vector<Asked>& asked, KeyRing* ring, const Jws& jws) const;
+  std::optional<Failure> check_key(std::size_t provider, const Jws& jws, const TokenClaims& claims, Asked& asked);
+  tl::expected<Vouched, Refusal> judge(const Jws& jws, const TokenClaims& claims, double now,
+                                       const std::vector<bool>& only);
+};
+
+Verifier::Impl::Impl(std::vector<ProviderSettings> settings, std::map<std::string, KeySet> key_sets)
+    : providers(std::move(settings)), by_id(providers.size()) {
+  for (auto& [source, set] : key_sets) rings.try_emplace(source, source, std::move(set));
+  for (const ProviderSettings& provider : providers) {
+    ring_of.push_back(&rings.try_emplace(provider.key_source, provider.key_source, KeySet{}).first->second);
+  }
+  std::iota(by_id.begin(), by_id.end(), std::size_t{0});
+  std::stable_sort(by_id.begin(), by_id.end(), [&](auto a, auto b) { return providers[a].id < providers[b].id; });
+  for (std::size_t position = 0; position < by_id.size(); ++position) {
+    const ProviderSettings& provider = providers[by_id[position]];
+    const auto add = [&](const std::string& issuer) {
+      auto& positions = by_issuer[issuer];
+      if (positions.empty() || positions.back() != position) positions.push_back(position);
+    };
+    if (provider.issuer.find(kTenantTemplate) == std::string::npos) {
+      add(provider.issuer);
+    } else {
+      by_template.push_back(position);
+    }
+    for (const std::string& alias : provider.issuer_aliases) add(alias);
+  }
+}
+
+/// Indices of the providers that have the token's issuer, by id.
+std::vector<std::size_t> Verifier::Impl::candidates(const TokenClaims& claims) const {
+  std::vector<std::size_t> positions;
+  if (const auto exact = by_issuer.find(std::string(claims.issuer)); exact != by_issuer.end())
+    positions = exact->second;
+  const std::size_t exact_count = positions.size();
+  for (const std::size_t position : by_template) {
+    if (issuer_matches(providers[by_id[position]].issuer, claims)) positions.push_back(position);
+  }
+  if (positions.size() > exact_count) {
+    std::sort(positions.begin(), positions.end());
+    positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
+  }
+  std::transform(positions.begin(), positions.end(), positions.begin(), [&](std::size_t at) { return by_id[at]; });
+  return positions;
+}
+
+Asked& Verifier::Impl::ask(std::vector<Asked>& asked, KeyRing* ring, const Jws& jws) const {
+  const auto known = std::find_if(asked.begin(), asked.end(), [&](const Asked& one) { return one.ring == ring; });
+  if (known != asked.end()) return *known;
+  return asked.emplace_back(Asked{ring, ring->select(jws), {}});
+}
+
+std::optional<Failure> Verifier::Impl::check_key(std::size_t provider, const Jws& jws, const TokenClaims& claims,
+                                                 Asked& asked) {
+  const ProviderSettings& settings = providers[provider];
+  const auto failure = [&](Stage stage, Reason reason, std::string_view what) {
+    return Failure{
+        stage, reason,
+        fmt::format("key source {} of provider {} has {}", in_quotes(settings.key_source), settings.id, what)};
+  };
+  if (asked.selection.reason != Reason::none) {
+    return failure(Stage::key, asked.selection.reason, selection_detail(asked.selection.reason));
+  }
+  std::size_t tried = 0;
+  std::vector<std::size_t> seen;
+  for (const std::size_t key : asked.selection.keys) {
+    const std::string& bound_to = asked.ring->jwk(key).issuer;
+    // A key bound to an issuer may sign for it and for what the provider calls another name of its issuer.
+    if (!bound_to.empty() && !issuer_matches(bound_to, claims) && bound_to != settings.issuer) continue;
+    const std::size_t material = asked.ring->material(key);
+    if (std::find(seen.begin(), seen.end(), material) != seen.end()) continue;
+    if (++tried > kMaxKeysTried) break;
+    seen.push_back(material);
+    auto known = std::find_if(asked.verified.begin(), asked.verified.end(),
+                              [&](const auto& one) { return one.first == material; });
+    if (known == asked.verified.end()) {
+      known = asked.verified.insert(known, {material, asked.ring->verify(digests, key, jws)});
+    }
+    if (known->second) return std::nullopt;
+  }
+  if (tried == 0) return failure(Stage::key, Reason::issuer_unknown, "only a key bound to another issuer");
+  return failure(Stage::signature, Reason::signature_invalid, "no key that made this signature");
+}
+
+tl::expected<Vouched, Refusal> Verifier::Impl::judge(const Jws& jws, const TokenClaims& claims, double now,
+                                                     const std::vector<bool>& only) {
+  Vouched out;
+  Failure furthest{Stage::issuer, Reason::issuer_unknown,
+                   fmt::format("no provider here has the issuer {}", in_quotes(claims.issuer))};
+  std::string_view furthest_source;
+  std::vector<Asked> asked;
+  for (const std::size_t provider : candidates(claims)) {
+    if (!only.empty() && !(provider < only.size() && only[provider])) continue;
+    const ProviderSettings& settings = providers[provider];
+    out.expires = std::min(out.expires, next_change(settings, claims, now));
+    auto failed = check_claims(settings, jws, claims, now);
+    if (!failed) failed = check_key(provider, jws, claims, ask(asked, ring_of[provider], jws));
+    if (!failed) {
+      out.identities.push_back(map_claims(settings.mappings, claims.root, provider));
+    } else if (failed->stage > furthest.stage) {
+      furthest = std::move(*failed);
+      furthest_source = settings.key_source;
+    }
+  }
+  for (const Asked& one : asked) {
+    if (one.selection.reason == Reason::kid_unknown) out.unknown_kid_sources.push_back(one.ring->source());
+  }
+  if (!out.identities.empty()) return out;
+  Refusal refusal = refusal_of(std::move(furthest));
+  refusal.unknown_kid_sources = std::move(out.unknown_kid_sources);
+  if (!refusal.unknown_kid_sources.empty()) refusal.kid = kid_text(jws);
+  if (refusal.reason == Reason::kid_unknown) refusal.key_source = furthest_source;
+  return tl::unexpected(std::move(refusal));
+}
+
+Verifier::Verifier(std::vector<ProviderSettings> providers, std::map<std::string, KeySet> key_sets)
+    : impl_(std::make_unique<Impl>(std::move(providers), std::move(key_sets))) {}
+Verifier::~Verifier() = default;
+Verifier::Verifier(Verifier&&) noexcept = default;
+Verifier& Verifier::operator=(Verifier&&) noexcept = default;
+
+const std::vector<ProviderSettings>& Verifier::providers() const {
+  return impl_->providers;
+}
+
+tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, double now,
+                                                      const std::vector<bool>& only) {
+  auto jws = read_jws(token, impl_->reader);
+  if (!jws) return tl::unexpected(std::move(jws.error()));
+  auto doc = JsonDoc::parse(jws->payload, {.bytes = kMaxTokenBytes, .depth = 32});
+  if (!doc || !doc->root().is_object()) {
+    const Reason reason = doc ? Reason::json_invalid : doc.error();
+    return tl::unexpected(refusal_of(
+        {Stage::issuer, reason,
+         fmt::format("the payload is refused: {}", doc ? std::string_view("it is no object") : json_fault(reason))}));
+  }
+  const auto claims = read_claims(doc->root());
+  if (!claims) return tl::unexpected(refusal_of(claims.error()));
+  auto vouched = impl_->judge(*jws, *claims, now, only);
+  if (!vouched) {
+    vouched.error().issuer = claims->issuer;
+    return tl::unexpected(std::move(vouched.error()));
+  }
+  std::string_view token_id;
+  if (doc->root().at_key("jti").get(token_id) != simdjson::SUCCESS) token_id = {};
+  return VerifiedToken{.claims = std::move(*doc),  // its elements stay where they are
+                       .claims_json = std::move(jws->payload),
+                       .issuer = std::string(claims->issuer),
+                       .token_id = std::string(token_id),
+                       .identities = std::move(vouched->identities),
+                       .expires = vouched->expires,
+                       .unknown_kid_sources = std::move(vouched->unknown_kid_sources)};
+}
+
+tl::expected<std::string, Refusal> verify_signature(std::string_view token, const KeySet& keys, AlgorithmSet allowed) {
+  JsonReader reader;
+  auto jws = read_jws(token, reader);
+  if (!jws) return tl::unexpected(std::move(jws.error()));
+  if (!allowed.contains(jws->algorithm)) {
+    return tl::unexpected(refusal_of(
+        {Stage::algorithm, Reason::alg_not_allowed,
+         fmt::format("alg {} is not among {}", algorithm_name(jws->algorithm), fmt::join(allowed.names(), ", "))}));
+  }
+  KeyRing ring("", keys);
+  const Selection selection = ring.select(*jws);
+  if (selection.reason != Reason::none) {
+    Refusal refusal = refusal_of(
+        {Stage::key, selection.reason, fmt::format("the key set has {}", selection_detail(selection.reason))});
+    if (selection.reason == Reason::kid_unknown) refusal.kid = kid_text(*jws);
+    return tl::unexpected(std::move(refusal));
+  }
+  const Digests digests;
+  std::size_t tried = 0;
+  for (const std::size_t key : selection.keys) {
+    if (++tried > kMaxKeysTried) break;
+    if (ring.verify(digests, key, *jws)) return std::move(jws->payload);
+  }
+  return tl::unexpected(
+      refusal_of({Stage::signature, Reason::signature_invalid, "no key of the set made this signature"}));
+}
+
+}  // namespace meshauth::jose
