@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from harness import chart, pki, tools
 from harness import cluster as clusters
-from harness import pki, tools
+from harness import oidc as oidc_provider
+from harness.bad_idp import BadIdp
+from harness.mesh import Mesh
+from harness.operator import Operator
 from harness.resources import GROUP
 from harness.supervisor import Supervisor
 
@@ -81,3 +85,62 @@ def ns(cluster):
     """A namespace of the test's own."""
     with cluster.temporary_namespace() as space:
         yield space
+
+
+# --- providers
+
+
+@pytest.fixture(scope="session")
+def oidc(supervisor, workdir, authority):
+    """The certified provider that no test changes."""
+    return oidc_provider.start(supervisor, workdir / "oidc", authority)
+
+
+@pytest.fixture
+def own_oidc(supervisor, workdir, authority):
+    """A certified provider of the test's own, to rotate and to take down."""
+    return oidc_provider.start(supervisor, workdir / "oidc", authority)
+
+
+@pytest.fixture
+def bad_idp(authority):
+    """A provider of the test's own that misbehaves on request."""
+    provider = BadIdp(authority)
+    yield provider
+    provider.close()
+
+
+# --- our programs
+
+
+@pytest.fixture(scope="session")
+def operator_rights(cluster, crds, workdir):
+    """The name of the service account that the chart makes."""
+    return chart.install_rights(cluster, workdir)
+
+
+@pytest.fixture(scope="session")
+def operator_process(supervisor, cluster, workdir, operator_rights):
+    """The one operator of the run."""
+    kubeconfig = chart.restricted_kubeconfig(cluster, operator_rights, workdir / "operator.kubeconfig")
+    folder = workdir / "operator"
+    folder.mkdir()
+    made = Operator(supervisor, cluster, folder, kubeconfig)
+    made.start()
+    return made
+
+
+@pytest.fixture
+def operator(operator_process):
+    """The operator, running: a test before may have stopped or killed it."""
+    if not operator_process.process or not operator_process.process.is_running():
+        operator_process.restart()
+    return operator_process
+
+
+@pytest.fixture
+def mesh(supervisor, workdir, ns, operator):
+    """A namespace of the test's own under the operator."""
+    made = Mesh(supervisor, workdir / "sidecars", ns, operator)
+    yield made
+    made.close()

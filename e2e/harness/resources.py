@@ -45,3 +45,21 @@ def access_policy(name: str, **spec: Any) -> dict[str, Any]:
 
 def _resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": f"{GROUP}/{VERSION}", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def rule(name: str, *callers: dict[str, Any], action: str = "Allow", **fields: Any) -> dict[str, Any]:
+    """A rule; each of `callers` is one entry of `from`. Further fields: to, when."""
+    made: dict[str, Any] = {"name": name, "action": action}
+    if callers:
+        made["from"] = list(callers)
+    return {**made, **fields}
+
+
+def caller(provider: str = "idp", namespace: str | None = None, **fields: Any) -> dict[str, Any]:
+    """An entry of `from`: callers of a provider, with scopes, groups, claims ..."""
+    reference = {"name": provider} | ({"namespace": namespace} if namespace else {})
+    return {"identityProvider": reference, **fields}
+
+
+ANYONE = {"anyone": True}
+READ = caller(scopes={"all": ["orders:read"]})

@@ -1,0 +1,69 @@
+"""The chart: what it installs is taken by the real API server, and gives the operator no right too many."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from harness import chart, tools
+from harness.kubectl import Kubectl
+
+pytestmark = pytest.mark.plane
+
+
+def test_helm_finds_nothing_to_complain_about(workdir):
+    assert "0 chart(s) failed" in chart.helm("lint", "--strict", str(chart.FOLDER), home=workdir)
+
+
+@pytest.mark.parametrize("values", [(), ("crds.enabled=false",), ("operator.defaultAction=Allow", "operator.minTerm=7")])
+def test_the_api_server_takes_every_object(cluster, crds, workdir, values):
+    cluster.namespace(chart.NAMESPACE)
+    objects = chart.render(workdir, *values)
+    text = yaml.safe_dump_all(objects)
+    done = cluster.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text)
+    assert len(done.splitlines()) == len(objects)
+
+
+def test_its_crds_are_those_of_the_source(workdir):
+    from_chart = {o["metadata"]["name"]: o["spec"] for o in chart.render(workdir) if o["kind"] == "CustomResourceDefinition"}
+    source = [yaml.safe_load(file.read_text()) for file in (tools.REPO / "crds").glob("*.yaml")]
+    assert from_chart == {o["metadata"]["name"]: o["spec"] for o in source} and len(source) == 2
+
+
+def test_no_rule_of_its_rbac_has_a_wildcard(workdir):
+    roles = [o for o in chart.render(workdir) if o["kind"] in ("Role", "ClusterRole")]
+    assert len(roles) >= 2
+    for role in roles:
+        for rule in role["rules"]:
+            words = [word for words in rule.values() for word in words]
+            assert not [word for word in words if "*" in word], (role["metadata"]["name"], rule)
+
+
+def test_the_operator_may_do_its_work_and_read_no_other_secret(cluster, workdir, operator_rights):
+    kubeconfig = chart.restricted_kubeconfig(cluster, operator_rights, workdir / "rights.kubeconfig")
+    kubectl = Kubectl(cluster.kubectl.program, kubeconfig, home=workdir)
+
+    def may(*words):
+        return kubectl.run("auth", "can-i", *words).out.strip() == "yes"
+
+    for allowed in (
+        ("watch", "pods", "-A"),
+        ("watch", "accesspolicies.meshauth.dev", "-A"),
+        ("patch", "identityproviders.meshauth.dev/status", "-A", "--subresource=status"),
+        ("patch", "configmaps", "-A"),
+        ("create", "tokenreviews.authentication.k8s.io"),
+        ("get", "secrets/mesh-auth-keys", "-n", chart.NAMESPACE),
+        ("get", "/openid/v1/jwks"),
+    ):
+        assert may(*allowed), f"the operator may not {' '.join(allowed)}"
+    for forbidden in (
+        ("list", "secrets", "-A"),
+        ("list", "secrets", "-n", chart.NAMESPACE),
+        ("get", "secrets/other", "-n", chart.NAMESPACE),
+        ("get", "secrets/mesh-auth-keys", "-n", "default"),
+        ("create", "pods", "-A"),
+        ("update", "accesspolicies.meshauth.dev", "-A"),
+        ("create", "serviceaccounts/token", "-A"),
+        ("escalate", "clusterroles"),
+    ):
+        assert not may(*forbidden), f"the operator may {' '.join(forbidden)}"
