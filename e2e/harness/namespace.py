@@ -60,6 +60,13 @@ class Namespace:
         assert answer.status == 200, f"patching {kind} {self.name}/{name}: {answer.status} {answer.text}"
         return answer.json()
 
+    def edit_labels(self, labels: Mapping[str, str]) -> None:
+        """Labels of the namespace itself."""
+        patch = {"metadata": {"labels": dict(labels)}}
+        path = KINDS["namespace"].path(None, self.name)
+        answer = self.cluster.api("PATCH", path, patch, "application/merge-patch+json")
+        assert answer.status == 200, f"labelling {self.name}: {answer.status} {answer.text}"
+
     # --- waiting
 
     def await_exists(self, kind: str, name: str, within: float = 15.0) -> dict[str, Any]:
