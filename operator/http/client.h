@@ -23,15 +23,15 @@ std::optional<std::string_view> find_header(const Headers& headers, std::string_
 
 struct Request {
   std::string method = "GET";
-  std::string target;  ///< path and query, already percent-encoded, from the client's base URL on
-  Headers headers;
-  std::string body;
+  std::string target{};  ///< path and query, already percent-encoded, from the client's base URL on
+  Headers headers{};
+  std::string body{};
 };
 
 struct Response {
   int status = 0;
-  Headers headers;
-  std::string body;
+  Headers headers{};
+  std::string body{};
 };
 
 struct SendOptions {
@@ -61,10 +61,10 @@ std::string_view stream_end_name(StreamEnd end) noexcept;
 
 struct StreamResult {
   int status = 0;
-  Headers headers;
-  std::string body;  ///< only for NotStreamed
+  Headers headers{};
+  std::string body{};  ///< only for NotStreamed
   StreamEnd end = StreamEnd::Closed;
-  std::string detail;  ///< what broke, for Broken
+  std::string detail{};  ///< what broke, for Broken
 };
 
 /// Gets each line without its LF; empty lines are left out. Returning false ends the stream. The view lives as long as

@@ -10,8 +10,8 @@
 namespace meshauth::http {
 
 struct CpprestOptions {
-  std::string base_url;  ///< http or https, host, optional port, optional path that precedes every target
-  TlsOptions tls;
+  std::string base_url{};  ///< http or https, host, optional port, optional path that precedes every target
+  TlsOptions tls{};
   std::string user_agent = "mesh-auth/" MESH_AUTH_VERSION;
 };
 

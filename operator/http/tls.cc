@@ -112,9 +112,10 @@ int TlsSetup::verify(x509_store_ctx_st* context, void* self) {
     const int code = X509_STORE_CTX_get_error(context);
     auto* setup = static_cast<TlsSetup*>(self);
     const std::lock_guard lock(setup->mutex_);
-    setup->verify_error_ = code == X509_V_OK ? "its certificate is not for this host name"
-                                             : std::string("its certificate is refused: ") +
-                                                   X509_verify_cert_error_string(code);
+    // The name is compared by a callback of Boost's, for whose refusal OpenSSL has no code of its own.
+    const bool name = code == X509_V_OK || code == X509_V_ERR_UNSPECIFIED;
+    setup->verify_error_ = name ? "its certificate is not for this host name"
+                                : std::string("its certificate is refused: ") + X509_verify_cert_error_string(code);
   }
   return ok;
 }

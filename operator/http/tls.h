@@ -13,11 +13,11 @@ struct x509_store_ctx_st;
 namespace meshauth::http {
 
 struct TlsOptions {
-  std::string ca_pem;  ///< the only roots; empty: those of the system
+  std::string ca_pem{};  ///< the only roots; empty: those of the system
   bool insecure_skip_verify = false;
-  std::string server_name;      ///< checked in place of the URL's host; empty: the host
-  std::string certificate_pem;  ///< our certificate, its chain after it; empty: none
-  std::string key_pem;          ///< its private key, never logged
+  std::string server_name{};      ///< checked in place of the URL's host; empty: the host
+  std::string certificate_pem{};  ///< our certificate, its chain after it; empty: none
+  std::string key_pem{};          ///< its private key, never logged
 
   friend bool operator==(const TlsOptions&, const TlsOptions&) = default;
 };

@@ -13,16 +13,16 @@ namespace meshauth::http::testing {
 
 /// One exchange. A plain request gets status and body; a stream gets lines, then `end`.
 struct Exchanged {
-  std::string method;
-  std::string target;
-  std::string body_contains;  ///< empty: any
+  std::string method{};
+  std::string target{};
+  std::string body_contains{};  ///< empty: any
   int status = 200;
-  std::string body;
-  Headers headers;
-  std::vector<std::string> lines;
+  std::string body{};
+  Headers headers{};
+  std::vector<std::string> lines{};
   StreamEnd end = StreamEnd::Closed;
   bool hold = false;           ///< a stream that stays silent after its lines until it is cancelled (then Cancelled)
-  std::string transport_error;  ///< not empty: the exchange fails with it
+  std::string transport_error{};  ///< not empty: the exchange fails with it
 };
 
 class FakeClient : public Client {

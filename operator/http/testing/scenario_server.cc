@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <csignal>
 #include <cstdlib>
 
 namespace meshauth::http::testing {
@@ -44,6 +44,21 @@ SSL_CTX* make_context(const Pki& pki) {
   X509_free(ca);
   X509_free(certificate);
   return context;
+}
+
+// A blank after each header's colon, which clients put or leave out.
+std::string normal(const std::string& request) {
+  const std::size_t head = request.find("\r\n\r\n");
+  std::string out;
+  for (std::size_t at = 0; at < head;) {
+    const std::size_t end = request.find("\r\n", at);
+    std::string line = request.substr(at, end - at);
+    const std::size_t colon = line.find(':');
+    if (at > 0 && colon != std::string::npos && line[colon + 1] != ' ') line.insert(colon + 1, " ");
+    out += line + "\r\n";
+    at = end + 2;
+  }
+  return out + request.substr(head + 2);
 }
 
 }  // namespace
@@ -83,17 +98,18 @@ struct ScenarioServer::Connection {
   }
 };
 
-ScenarioServer::ScenarioServer(const Pki* tls, std::vector<Step> steps)
-    : tls_(tls), steps_(std::make_move_iterator(steps.begin()), std::make_move_iterator(steps.end())) {
+ScenarioServer::ScenarioServer(const Pki* tls, std::vector<Step> steps, const char* address)
+    : tls_(tls), address_(address), steps_(std::make_move_iterator(steps.begin()), std::make_move_iterator(steps.end())) {
+  std::signal(SIGPIPE, SIG_IGN);  // SSL_write to a client that has gone
   if (tls_ != nullptr) context_ = make_context(*tls_);
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  must(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && ::listen(listener_, 16) == 0);
-  socklen_t size = sizeof address;
-  must(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  port_ = ntohs(address.sin_port);
+  sockaddr_in bound{};
+  bound.sin_family = AF_INET;
+  must(::inet_pton(AF_INET, address, &bound.sin_addr) == 1);
+  must(::bind(listener_, reinterpret_cast<sockaddr*>(&bound), sizeof bound) == 0 && ::listen(listener_, 16) == 0);
+  socklen_t size = sizeof bound;
+  must(::getsockname(listener_, reinterpret_cast<sockaddr*>(&bound), &size) == 0);
+  port_ = ntohs(bound.sin_port);
   acceptor_ = std::thread([this] { accept_loop(); });
 }
 
@@ -105,7 +121,8 @@ ScenarioServer::~ScenarioServer() {
   SSL_CTX_free(context_);
 }
 
-std::string ScenarioServer::url(const std::string& host) const {
+std::string ScenarioServer::url(std::string host) const {
+  if (host.empty()) host = address_;
   return fmt::format("{}://{}:{}", tls_ != nullptr ? "https" : "http", host, port_);
 }
 
@@ -142,9 +159,9 @@ void ScenarioServer::serve(int socket) {
     const std::size_t head = data.find("\r\n\r\n");
     if (head == std::string::npos) continue;
     std::size_t length = 0;
-    if (const std::size_t at = data.find("Content-Length: "); at < head) length = std::stoul(data.substr(at + 16));
+    if (const std::size_t at = data.find("Content-Length:"); at < head) length = std::stoul(data.substr(at + 15));
     if (data.size() < head + 4 + length) continue;
-    if (!answer(connection, data.substr(0, head + 4 + length))) return;
+    if (!answer(connection, normal(data.substr(0, head + 4 + length)))) return;
     data.erase(0, head + 4 + length);
   }
 }

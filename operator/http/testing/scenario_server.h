@@ -21,11 +21,11 @@ namespace meshauth::http::testing {
 
 /// One step: the request line that must come next, and what is answered, as chunks (chunked encoding).
 struct Step {
-  std::string request;           ///< "GET /path?query"
-  std::string request_contains;  ///< of head and body together; empty: any
+  std::string request{};           ///< "GET /path?query"
+  std::string request_contains{};  ///< of head and body together; empty: any
   int status = 200;
-  std::string extra_head;            ///< further header lines, each with its CR LF
-  std::vector<std::string> chunks;   ///< with plain = true: written as they are, after the head
+  std::string extra_head{};            ///< further header lines, each with its CR LF
+  std::vector<std::string> chunks{};   ///< with plain = true: written as they are, after the head
   enum class After { Finish, Hang, Cut } after = After::Finish;
   ///< Finish: the proper end. Hang: silence until the client goes away. Cut: the connection is closed in the middle.
   bool silent = false;  ///< nothing at all is answered, until the client goes away
@@ -34,10 +34,10 @@ struct Step {
 class ScenarioServer {
  public:
   /// tls: with these certificates, client certificates signed by the same authority asked for but not needed.
-  ScenarioServer(const Pki* tls, std::vector<Step> steps);
+  ScenarioServer(const Pki* tls, std::vector<Step> steps, const char* address = "127.0.0.1");
   ~ScenarioServer();
 
-  std::string url(const std::string& host = "127.0.0.1") const;
+  std::string url(std::string host = {}) const;  ///< host: the address
   /// "" if the scenario was played to its end and nothing else came.
   std::string complaints();
   /// True as soon as a connection of a Hang or silent step has been closed by the client.
@@ -56,6 +56,7 @@ class ScenarioServer {
   void wait_gone(Connection& connection);
 
   const Pki* tls_;
+  const std::string address_;
   ssl_ctx_st* context_ = nullptr;
   int listener_ = -1;
   int port_ = 0;
