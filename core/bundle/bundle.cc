@@ -144,7 +144,8 @@ Status check_files(const Manifest& manifest, const Files& files) {
     if (file->second.size() != entry.size) {
       return fail("{} has {} bytes; the manifest says {}", entry.name, file->second.size(), entry.size);
     }
-    if (sha256_hex(file->second) != entry.sha256) return fail("{} does not have the digest of the manifest", entry.name);
+    if (sha256_hex(file->second) != entry.sha256)
+      return fail("{} does not have the digest of the manifest", entry.name);
   }
   if (revision_of(files) != manifest.revision) return fail("the files do not make the revision of the manifest");
   return {};

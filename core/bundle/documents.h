@@ -16,8 +16,8 @@ namespace meshauth::bundle {
 
 /// jwks.json: {"providers":[settings...],"sources":{id:{"keys":[...]}}}.
 struct JwksFile {
-  std::vector<ProviderSettings> providers;           ///< by id
-  std::map<std::string, jose::KeySet> sources;       ///< by key source id
+  std::vector<ProviderSettings> providers;      ///< by id
+  std::map<std::string, jose::KeySet> sources;  ///< by key source id
 };
 
 /// Deterministic.

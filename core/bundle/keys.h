@@ -17,8 +17,8 @@ class SigningKey {
   static SigningKey generate();
   /// PKCS #8 PEM, as the Secret holds it.
   static Result<SigningKey> from_pem(std::string_view pem);
-  std::string to_pem() const;  ///< secret: only ever for the Secret or the standalone key file
-  std::string public_key() const;  ///< 32 bytes
+  std::string to_pem() const;                      ///< secret: only ever for the Secret or the standalone key file
+  std::string public_key() const;                  ///< 32 bytes
   std::string sign(std::string_view bytes) const;  ///< 64 bytes
 
  private:
@@ -26,8 +26,8 @@ class SigningKey {
   std::shared_ptr<evp_pkey_st> key_;
 };
 
-/// trust.json of ConfigMap meshauth.trust: {"signingKeys":["base64 of 32 bytes"...],"certificateAuthorities":["PEM"...]}.
-/// At most two of each, while one replaces the other.
+/// trust.json of ConfigMap meshauth.trust: {"signingKeys":["base64 of 32
+/// bytes"...],"certificateAuthorities":["PEM"...]}. At most two of each, while one replaces the other.
 struct Trust {
   std::vector<std::string> signing_keys;  ///< 32 raw bytes each
   std::vector<std::string> certificate_authorities;

@@ -13,14 +13,15 @@ using simdjson::dom::element;
 json conditions_to_json(const std::vector<ClaimCondition>& conditions) {
   json out = json::array();
   for (const ClaimCondition& condition : conditions) {
-    out.push_back({{"path", condition.path},
-                   {"operator", claim_operator_name(condition.op)},
-                   {"values", condition.values}});
+    out.push_back(
+        {{"path", condition.path}, {"operator", claim_operator_name(condition.op)}, {"values", condition.values}});
   }
   return out;
 }
 
-json optional_seconds(const std::optional<Seconds>& value) { return value ? json(value->count()) : json(nullptr); }
+json optional_seconds(const std::optional<Seconds>& value) {
+  return value ? json(value->count()) : json(nullptr);
+}
 
 /// Reads members one by one and remembers the first that was missing or of another type.
 class Reader {

@@ -17,7 +17,9 @@ using nlohmann::json;
 
 constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:/@-";
 
-bool plain(std::string_view value) { return !value.empty() && value.find_first_not_of(kPlain) == value.npos; }
+bool plain(std::string_view value) {
+  return !value.empty() && value.find_first_not_of(kPlain) == value.npos;
+}
 
 /// The tags of a template by use.
 struct Tags {
@@ -25,7 +27,9 @@ struct Tags {
   std::set<std::string> parts;  ///< those that are part of a longer token
 };
 
-bool ends_token(char c) { return c == ' ' || c == '\t' || c == '\n' || c == ';' || c == '{' || c == '}'; }
+bool ends_token(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == ';' || c == '{' || c == '}';
+}
 
 /// Walks the text as nginx's own tokenizer would (quotes, comments), and collects the tags.
 class Scanner {
@@ -71,7 +75,8 @@ class Scanner {
       return fail("template line {}: {} is not escaped; only escaped tags such as {{{{name}}}} are allowed", line_,
                   in_quotes(text_.substr(at_, close + 2 - at_)));
     }
-    if (kind == '>' || kind == '=') return fail("template line {}: partials and changed delimiters are not allowed", line_);
+    if (kind == '>' || kind == '=')
+      return fail("template line {}: partials and changed delimiters are not allowed", line_);
     const bool section = kind == '#' || kind == '^' || kind == '/';
     if (kind != '!') {
       if (section) inner.remove_prefix(1);
@@ -81,7 +86,8 @@ class Scanner {
       tags_.names.insert(name);
       if (!section) {
         if (quote_ != '\0' || comment_) {
-          return fail("template line {}: tag {} stands inside quotes or a comment; a tag makes its own quotes", line_, name);
+          return fail("template line {}: tag {} stands inside quotes or a comment; a tag makes its own quotes", line_,
+                      name);
         }
         const std::string_view after = text_.substr(close + 2, 1);
         const bool alone = at_token_start() && (after.empty() || ends_token(after.front()));

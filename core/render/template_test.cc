@@ -38,9 +38,11 @@ TEST_CASE("templates that could open a hole are refused at load") {
     const char* message;
   };
   const Row rows[] = {
-      {"a {{{x}}};", "not escaped"},      {"a {{&x}};", "not escaped"},    {"a {{>x}};", "partials"},
-      {"a {{=<% %>=}};", "partials"},     {"a \"{{x}}\";", "inside quotes"}, {"# {{x}}\n", "inside quotes or a comment"},
-      {"a {{y}};", "which has no value"}, {"a {{x;", "not closed"},        {"a '{{x}}';", "inside quotes"},
+      {"a {{{x}}};", "not escaped"},      {"a {{&x}};", "not escaped"},
+      {"a {{>x}};", "partials"},          {"a {{=<% %>=}};", "partials"},
+      {"a \"{{x}}\";", "inside quotes"},  {"# {{x}}\n", "inside quotes or a comment"},
+      {"a {{y}};", "which has no value"}, {"a {{x;", "not closed"},
+      {"a '{{x}}';", "inside quotes"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.text);

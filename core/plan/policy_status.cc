@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/plan/status.h"
+
+namespace meshauth::plan {
+namespace {
+
+Condition accepted(const PolicyFacts& facts) {
+  if (facts.policy.errors.empty()) return condition("Accepted", true, "Accepted", "the policy is valid");
+  return condition("Accepted", false, "Invalid",
+                   model::to_message(facts.policy.errors) + " (the last good form of this policy stays in force)");
+}
+
+Condition resolved_refs(const PolicyFacts& facts) {
+  if (facts.unresolved.empty()) return condition("ResolvedRefs", true, "ResolvedRefs", "every provider is there");
+  std::string message;
+  bool missing = false;
+  for (const UnresolvedRef& ref : facts.unresolved) {
+    if (!message.empty()) message += "; ";
+    missing = missing || ref.state == RefState::NotFound;
+    message += ref.state == RefState::NotFound
+                   ? fmt::format(
+                         "IdentityProvider {} does not exist or was never valid: create it, or correct "
+                         "from.identityProvider",
+                         ref.provider)
+                   : fmt::format("IdentityProvider {} is not shared with namespace {}: set its spec.allowedNamespaces",
+                                 ref.provider, facts.policy.meta.ns);
+  }
+  message += ". Until then Allow entries with it match nobody and Deny entries with it match every caller";
+  return condition("ResolvedRefs", false, missing ? "ProviderNotFound" : "ProviderNotShared", message);
+}
+
+template <class Test>
+const WorkloadProgress* first(const PolicyFacts& facts, Test test) {
+  const auto it = std::find_if(facts.workloads.begin(), facts.workloads.end(), test);
+  return it == facts.workloads.end() ? nullptr : &*it;
+}
+
+Condition programmed(const PolicyFacts& facts, std::size_t total, std::size_t done) {
+  const auto no = [](std::string_view reason, std::string message) {
+    return condition("Programmed", false, reason, std::move(message));
+  };
+  if (const auto* w = first(facts, [](auto& p) { return p.flavour_conflict; })) {
+    return no("FlavourConflict",
+              "pods of workload " + w->id + " carry different values of label meshauth.dev/flavour; give them one");
+  }
+  if (const auto* w = first(facts, [](auto& p) { return !p.bundle_error.empty(); })) {
+    return no("BundleFailed", "workload " + w->id + ": " + w->bundle_error + " (its last good bundle stays in force)");
+  }
+  if (const auto* w = first(facts, [](auto& p) { return !p.refused.empty(); })) {
+    return no("BundleRefused", "a sidecar of workload " + w->id + " refused the bundle: " + w->refused);
+  }
+  if (total == 0) return no("NoSidecars", "no sidecar runs yet; any that starts gets this policy first");
+  if (done < total) {
+    return no("SidecarsPending", fmt::format("{} of {} sidecars run the current revision", done, total));
+  }
+  if (const auto* w = first(facts, [](auto& p) { return !p.record_error.empty(); })) {
+    return no("RecordFailed", "ConfigMap of workload " + w->id + ": " + w->record_error);
+  }
+  if (const auto* w = first(facts, [](auto& p) { return !p.recorded; })) {
+    return no("RecordPending", "the ConfigMap of workload " + w->id + " is not yet written");
+  }
+  return condition("Programmed", true, "Programmed",
+                   fmt::format("{} of {} sidecars run the current revision", done, total));
+}
+
+/// Does a person need to act? A pod that has not yet connected needs none.
+Condition ready(const Condition& accepted, const Condition& refs, const Condition& programmed) {
+  const auto no = [](const Condition& why) { return condition("Ready", false, why.reason, why.message); };
+  if (accepted.status != "True") return no(accepted);
+  if (refs.status != "True") return no(refs);
+  const bool waiting = programmed.reason == "SidecarsPending" || programmed.reason == "RecordPending";
+  if (programmed.status != "True" && !waiting && programmed.reason != "NoSidecars") return no(programmed);
+  if (programmed.reason == "NoSidecars") return condition("Ready", true, "NoSidecars", programmed.message);
+  return condition("Ready", true, "Ready", "nobody needs to act");
+}
+
+std::string target(const PolicyFacts& facts) {
+  if (facts.policy.meta.ns == facts.root_namespace) return "every workload of the mesh";
+  if (!facts.policy.value) return "";
+  const auto& names = facts.policy.value->workloads;
+  if (!names) return "every workload of " + facts.policy.meta.ns;
+  std::string out;
+  for (const std::string& name : *names) {
+    if (out.size() + name.size() > 200) return out + ", ...";
+    out += (out.empty() ? "" : ", ") + name;
+  }
+  return out;
+}
+
+}  // namespace
+
+nlohmann::json policy_status(const PolicyFacts& facts, const nlohmann::json& previous, Time now) {
+  std::size_t total = 0, done = 0;
+  for (const WorkloadProgress& workload : facts.workloads) {
+    total += workload.sidecars;
+    done += workload.programmed;
+  }
+  const Condition a = accepted(facts), r = resolved_refs(facts), p = programmed(facts, total, done);
+  const std::int64_t generation = facts.policy.meta.generation;
+  return {{"observedGeneration", generation},
+          {"conditions",
+           conditions_to_json({a, r, p, ready(a, r, p)}, generation,
+                              previous.is_object() ? previous.value("conditions", nlohmann::json()) : nlohmann::json(),
+                              now)},
+          {"workloads", facts.workloads.size()},
+          {"target", target(facts)},
+          {"sidecars", {{"total", total}, {"programmed", done}}},
+          {"sidecarSummary", fmt::format("{}/{}", done, total)},
+          {"audit", {{"wouldDeny", facts.audit.would_deny}, {"wouldAllow", facts.audit.would_allow}}}};
+}
+
+}  // namespace meshauth::plan

@@ -1,0 +1,86 @@
+// plan(workload, view) -> the files of its bundle. Pure: the same view gives the same bytes.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/bundle/bundle.h"
+#include "core/bundle/documents.h"
+#include "core/model/access_policy.h"
+#include "core/model/identity_provider.h"
+#include "core/policy/compiled_policy.h"
+
+namespace meshauth::plan {
+
+/// A resource as it is in the cluster: a value where it is valid, else what is wrong with it.
+template <class T>
+struct Held {
+  model::Meta meta;
+  std::shared_ptr<const T> value;  ///< null: refused
+  model::FieldErrors errors;
+};
+using HeldPolicy = Held<model::AccessPolicy>;
+using HeldProvider = Held<model::IdentityProvider>;
+
+/// What the whole mesh was told.
+struct MeshSettings {
+  std::string root_namespace = "mesh-auth-system";
+  model::Action default_action = model::Action::Deny;
+  std::string auth_conf_template;  ///< templates/auth.conf.mustache
+};
+
+/// What the bundle in force says: the last good form of a resource that is refused now.
+struct Previous {
+  policy::CompiledPolicy policy;
+  std::vector<ProviderSettings> providers;
+};
+
+/// What a key source gave last.
+struct SourceKeys {
+  jose::KeySet set;
+  std::string discovered_issuer;  ///< of its discovery document; empty where there is none
+};
+
+/// Is the discovery document, read for this provider, one of another issuer? Its keys then do not count for it.
+bool foreign_issuer(const model::IdentityProvider& provider, const std::string& discovered_issuer);
+
+/// All that one workload's bundle depends on. Lookups are index reads.
+struct WorkloadView {
+  std::string ns, name;
+  std::vector<HeldPolicy> policies;  ///< every policy of the workload's namespace and of the root namespace
+  std::function<std::optional<HeldProvider>(const std::string& id)> provider;
+  std::function<std::map<std::string, std::string>(const std::string& ns)> namespace_labels;
+  std::function<std::optional<SourceKeys>(const std::string& source)> keys;  ///< nullopt: never fetched
+  std::optional<Previous> previous;
+};
+
+struct WorkloadPlan {
+  bundle::Files files;
+  std::vector<std::string> policies;   ///< ids of those in it
+  std::vector<std::string> providers;  ///< ids of those in it
+  std::set<std::string> sources;       ///< key sources in it
+};
+
+/// Does the (valid) policy select the workload? In the root namespace it selects all.
+bool selects(const model::AccessPolicy& policy, std::string_view ns, std::string_view name,
+             const std::string& root_namespace);
+
+/// A policy that is valid by itself but stands in the root namespace and names workloads.
+std::optional<model::FieldError> root_namespace_error(const model::AccessPolicy& policy,
+                                                      const std::string& root_namespace);
+
+/// How a reference to a provider ends.
+enum class RefState : std::uint8_t { Resolved, NotFound, NotShared };
+RefState resolve(const std::optional<HeldProvider>& provider, const std::optional<ProviderSettings>& previous,
+                 const std::string& policy_namespace, const std::map<std::string, std::string>& namespace_labels);
+
+/// A policy that is refused now keeps the form that the bundle in force has of it; so does a provider. The error is a
+/// bundle that would be too large or a template that cannot be rendered: the old one is then kept.
+Result<WorkloadPlan> plan_workload(const WorkloadView& view, const MeshSettings& mesh);
+
+}  // namespace meshauth::plan
