@@ -171,7 +171,7 @@ Result<WorkerReport> parse_worker_report(std::string_view json) {
     return fail("a worker's report has version {}; this agent reads version {}", version, kWorkerReportVersion);
   }
   const auto event = event_from_name(type);
-  if (!event) return fail("a worker's report has the unknown type {}", quoted(type));
+  if (!event) return fail("a worker's report has the unknown type {}", in_quotes(type));
   report.event = *event;
   report.worker = static_cast<unsigned>(worker);
   return report;

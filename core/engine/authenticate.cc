@@ -1,0 +1,132 @@
+#include "core/engine/authenticate.h"
+
+namespace meshauth::engine {
+namespace {
+
+/// From the cache while it holds, else verified now. All providers of the bundle may vouch: who counts is asked later,
+/// so that one entry serves every source and view.
+tl::expected<std::shared_ptr<Caller>, jose::Refusal> caller_of(Snapshot& snapshot, std::string_view token, double now,
+                                                               TokenCache* cache) {
+  if (cache) {
+    if (auto caller = cache->find(token)) {
+      if (renew(*caller, snapshot, now)) return caller;
+      cache->erase(token);
+    }
+  }
+  auto verified = snapshot.verifier().verify(token, now);
+  if (!verified) return tl::unexpected(std::move(verified.error()));
+  auto caller = make_caller(snapshot, token, std::move(*verified));
+  if (cache) cache->insert(caller, now);
+  return caller;
+}
+
+bool all_stale(const Snapshot& snapshot, const ProviderMask& providers, std::string_view key_source, double now) {
+  bool any = false;
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    if (!providers[i] || snapshot.providers()[i].key_source != key_source) continue;
+    if (!snapshot.stale(i, now)) return false;
+    any = true;
+  }
+  return any;
+}
+
+void refuse(Authentication& who, const Snapshot& snapshot, const ProviderMask& providers, jose::Refusal refusal,
+            double now) {
+  who.reason = refusal.reason;
+  who.token_failed = true;
+  who.detail = std::move(refusal.detail);
+  who.issuer = std::move(refusal.issuer);
+  if (refusal.reason != Reason::kid_unknown) return;
+  who.unknown_kid = std::move(refusal.kid);
+  who.unknown_kid_source = std::move(refusal.key_source);
+  // Keys that are too old cannot say that a key does not exist.
+  if (all_stale(snapshot, providers, who.unknown_kid_source, now)) who.reason = Reason::keys_stale;
+}
+
+/// Which identities of who.caller count for these providers.
+void accept(Authentication& who, const Snapshot& snapshot, const ProviderMask& providers, double now) {
+  for (std::size_t i = 0; i < who.caller->identities.size(); ++i) {
+    const std::size_t provider = who.caller->providers[i];
+    if (!providers[provider]) continue;
+    if (snapshot.stale(provider, now)) {
+      who.some_stale = true;
+    } else {
+      who.accepted.push_back(i);
+    }
+  }
+}
+
+std::shared_ptr<const policy::Match> match_of(const Snapshot& snapshot, const Authentication& who, Caller::Memo& memo) {
+  memo.claims = who.caller->claims();
+  policy::Principal principal;
+  if (memo.claims) principal.claims = memo.claims->root();
+  for (const std::size_t i : who.accepted) {
+    const CallerIdentity& identity = who.caller->identities[i];
+    principal.identities.push_back(
+        {identity.provider, identity.subject, identity.client, &identity.scopes, &identity.groups, &identity.roles});
+  }
+  return snapshot.engine().match(principal);
+}
+
+}  // namespace
+
+Authentication authenticate(Snapshot& snapshot, View view, std::span<const Header> headers, double now,
+                            TokenCache* cache) {
+  Authentication who;
+  const TokenSources& sources = snapshot.sources(view);
+  const auto presented = sources.find(headers);
+  if (!presented) {
+    who.reason = presented.error();
+    who.token_failed = true;
+    return who;
+  }
+  if (!*presented) return who;
+  who.source_index = (*presented)->source;
+  who.source = &sources.sources()[who.source_index];
+  const std::string_view token = (*presented)->token;
+  const ProviderMask& providers = who.source->providers;  // of the view already
+  auto caller = caller_of(snapshot, token, now, cache);
+  if (caller) {
+    who.caller = std::move(*caller);
+    accept(who, snapshot, providers, now);
+    if (!who.accepted.empty()) return who;
+    who.caller = nullptr;
+    if (who.some_stale) {
+      who.reason = Reason::keys_stale;
+      return who;
+    }
+  }
+  // Another provider than those that count here may have vouched for it, or got further: the reason is theirs.
+  if (!caller && providers == snapshot.mask(View::WithAudit)) {
+    refuse(who, snapshot, providers, std::move(caller.error()), now);
+    return who;
+  }
+  auto again = snapshot.verifier().verify(token, now, providers);
+  if (!again) {
+    refuse(who, snapshot, providers, std::move(again.error()), now);
+  } else {
+    who.reason = Reason::internal;
+    who.detail = "two looks at one token disagree";
+  }
+  return who;
+}
+
+policy::Decision decide_for(const Snapshot& snapshot, View view, const Authentication& who,
+                            const policy::Request& request) {
+  const policy::Engine& engine = snapshot.engine();
+  if (!who.caller) return engine.decide(snapshot.anonymous(), request);
+  if (who.some_stale) {
+    Caller::Memo once;
+    const auto match = match_of(snapshot, who, once);
+    return engine.decide(*match, request);
+  }
+  Caller::Memo& memo = who.caller->memo[static_cast<std::size_t>(view)];
+  if (memo.snapshot != snapshot.id() || memo.source != who.source_index || !memo.match) {
+    memo.match = match_of(snapshot, who, memo);
+    memo.source = who.source_index;
+    memo.snapshot = snapshot.id();
+  }
+  return engine.decide(*memo.match, request);
+}
+
+}  // namespace meshauth::engine

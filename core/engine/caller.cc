@@ -1,0 +1,119 @@
+#include "core/engine/caller.h"
+
+#include <algorithm>
+
+#include "core/base/base64.h"
+#include "core/base/text.h"
+
+namespace meshauth::engine {
+namespace {
+
+void append_encoded(std::string& out, std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool inner_space = byte == ' ' && i != 0 && i + 1 != text.size();
+    if ((byte > 0x20 && byte < 0x7f && byte != '%' && byte != ',') || inner_space) {
+      out += text[i];
+    } else {
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+}
+
+std::size_t heap(const std::string& text) noexcept {
+  return text.capacity() > 15 ? text.capacity() + 17 : 0;
+}
+
+std::size_t heap(const std::vector<std::string>& texts) noexcept {
+  std::size_t size = texts.capacity() * sizeof(std::string);
+  for (const std::string& text : texts) size += heap(text);
+  return size;
+}
+
+}  // namespace
+
+std::optional<JsonDoc> Caller::claims() const {
+  const auto first = token.find('.');
+  const auto second = token.find('.', first + 1);
+  if (first == std::string::npos || second == std::string::npos) return std::nullopt;
+  const auto payload = base64url_decode(std::string_view(token).substr(first + 1, second - first - 1));
+  if (!payload) return std::nullopt;
+  auto doc = JsonDoc::parse(*payload);
+  if (!doc) return std::nullopt;
+  return std::move(*doc);
+}
+
+std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view token, jose::VerifiedToken verified) {
+  auto caller = std::make_shared<Caller>();
+  caller->token = token;
+  caller->issuer = std::move(verified.issuer);
+  caller->token_id = std::move(verified.token_id);
+  caller->expires = verified.expires;
+  caller->generation = snapshot.generation(caller->issuer);
+  caller->snapshot = snapshot.id();
+  caller->identities.reserve(verified.identities.size());
+  for (jose::Identity& identity : verified.identities) {
+    const ProviderSettings& settings = snapshot.providers()[identity.provider];
+    CallerIdentity& mine = caller->identities.emplace_back();
+    mine.provider = settings.id;
+    mine.subject = std::move(identity.subject);
+    mine.client = std::move(identity.client);
+    mine.scopes = std::move(identity.scopes);
+    mine.groups = std::move(identity.groups);
+    mine.roles = std::move(identity.roles);
+    mine.forward_token = settings.forward_token;
+    for (const ForwardedClaim& claim : settings.forward_claims) {
+      if (auto value = header_value(verified.claims.root(), claim.path)) {
+        mine.headers.emplace_back(to_lower(claim.header), std::move(*value));
+      }
+    }
+    caller->providers.push_back(identity.provider);
+  }
+  return caller;
+}
+
+bool renew(Caller& caller, const Snapshot& snapshot, double now) {
+  if (now >= caller.expires) return false;
+  if (caller.snapshot == snapshot.id()) return true;
+  if (caller.generation != snapshot.generation(caller.issuer)) return false;
+  std::vector<std::size_t> providers;
+  for (const CallerIdentity& identity : caller.identities) {
+    const auto index = snapshot.provider_index(identity.provider);
+    if (!index) return false;
+    providers.push_back(*index);
+  }
+  caller.providers = std::move(providers);
+  caller.snapshot = snapshot.id();
+  caller.memo = {};
+  return true;
+}
+
+std::size_t size_of(const Caller& caller) noexcept {
+  std::size_t size = sizeof(Caller) + 32 + heap(caller.token) + heap(caller.issuer) + heap(caller.token_id) +
+                     heap(caller.generation) + caller.providers.capacity() * sizeof(std::size_t) +
+                     caller.identities.capacity() * sizeof(CallerIdentity);
+  for (const CallerIdentity& identity : caller.identities) {
+    size += heap(identity.provider) + heap(identity.subject) + heap(identity.client) + heap(identity.scopes) +
+            heap(identity.groups) + heap(identity.roles);
+    for (const auto& [name, value] : identity.headers) size += sizeof(name) + sizeof(value) + heap(name) + heap(value);
+  }
+  return size;
+}
+
+std::optional<std::string> header_value(simdjson::dom::element claims, const ClaimPath& path) {
+  const auto claim = find_claim(claims, path);
+  if (!claim || claim->is_null() || claim->is_object()) return std::nullopt;
+  std::string out;
+  bool first = true;
+  for (const std::string& text : claim_texts(*claim)) {
+    if (!first) out += ',';
+    first = false;
+    append_encoded(out, text);
+  }
+  return out;
+}
+
+}  // namespace meshauth::engine

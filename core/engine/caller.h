@@ -1,0 +1,68 @@
+// A verified token and what it says, in the compact form that the token cache keeps and a request holds.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/json_doc.h"
+#include "core/engine/snapshot.h"
+#include "core/jose/verifier.h"
+#include "core/policy/engine.h"
+
+namespace meshauth::engine {
+
+/// What one provider makes of the token.
+struct CallerIdentity {
+  std::string provider;  ///< namespace/name
+  std::string subject, client;
+  std::vector<std::string> scopes, groups, roles;
+  std::vector<std::pair<std::string, std::string>> headers;  ///< forwarded claims: name in lower case, encoded value
+  bool forward_token = true;
+};
+
+/// One verified token. It owns all it says: it outlives the snapshot that verified it.
+struct Caller {
+  std::string token;  ///< never logged; the cache compares it whole
+  std::string issuer, token_id;
+  std::vector<CallerIdentity> identities;  ///< by provider id, at least one
+  double expires = 0;                      ///< unix seconds, from which it must be judged again
+
+  /// The payload once more, for what is asked rarely (a variable, a match after a swap).
+  std::optional<JsonDoc> claims() const;
+
+  // Kept by the cache and the engine, per worker.
+  std::string generation;              ///< Snapshot::generation(issuer) under which it was verified
+  std::uint64_t snapshot = 0;          ///< id of the snapshot that `providers` belongs to
+  std::vector<std::size_t> providers;  ///< of identities: index into that snapshot's providers
+
+  struct Memo {
+    std::uint64_t snapshot = 0;  ///< 0: none
+    std::size_t source = 0;
+    std::optional<JsonDoc> claims;  ///< the match may point into it
+    std::shared_ptr<const policy::Match> match;
+  };
+  std::array<Memo, 2> memo;  ///< by View
+};
+
+/// From a token that the snapshot's verifier vouches for.
+std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view token, jose::VerifiedToken verified);
+
+/// Takes a cached caller over to this snapshot. False: it must be verified again (expired, or the providers of its
+/// issuer have changed).
+bool renew(Caller& caller, const Snapshot& snapshot, double now);
+
+/// The bytes of memory that it takes, about.
+std::size_t size_of(const Caller& caller) noexcept;
+
+/// A claim as the value of a header: a scalar's text, or a list's elements joined by ','. Everything but visible ASCII
+/// and inner spaces is percent-encoded as UTF-8 (RFC 3986 section 2.1), '%' and ',' too, so that a value has one
+/// meaning. nullopt where there is no such claim or it is an object.
+std::optional<std::string> header_value(simdjson::dom::element claims, const ClaimPath& path);
+
+}  // namespace meshauth::engine

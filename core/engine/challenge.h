@@ -1,0 +1,24 @@
+// How a refusal is said to the client: status, challenge, body. Never more than the code.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/engine/decide.h"
+
+namespace meshauth::engine {
+
+/// The value of WWW-Authenticate (RFC 6750 section 3); "" where the answer has none (400, 503, and a 403 that no scope
+/// would help). Without a token there is no error code; scope_insufficient names the missing scopes.
+/// resource_metadata: RFC 9728 section 5.1, left out if empty.
+std::string challenge(const Outcome& outcome, std::string_view resource_metadata);
+
+enum class ErrorBody : std::uint8_t { Json, Plain };
+
+/// {"code":403,"message":"Forbidden"} and a line feed, or "403 Forbidden".
+std::string error_body(int status, ErrorBody form);
+
+/// "application/json" or "text/plain".
+std::string_view content_type(ErrorBody form) noexcept;
+
+}  // namespace meshauth::engine

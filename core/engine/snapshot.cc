@@ -1,0 +1,119 @@
+#include "core/engine/snapshot.h"
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <set>
+
+#include "core/base/digest.h"
+#include "core/base/text.h"
+
+namespace meshauth::engine {
+namespace {
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+constexpr double kAlways = -kNever;
+
+std::uint64_t next_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+/// Settings and keys of one provider, as one digest.
+std::string fingerprint(const ProviderSettings& provider, const bundle::JwksFile& keys) {
+  bundle::JwksFile own;
+  own.providers = {provider};
+  if (const auto source = keys.sources.find(provider.key_source); source != keys.sources.end())
+    own.sources.insert(*source);
+  return sha256(bundle::write_jwks(own));
+}
+
+bool is_template(std::string_view issuer) {
+  return issuer.find("{tenantid}") != std::string_view::npos;
+}
+
+}  // namespace
+
+Snapshot::Snapshot(bundle::JwksFile keys, policy::CompiledPolicy policy)
+    : id_(next_id()), verifier_({}, {}), engine_(std::move(policy)) {
+  std::sort(keys.providers.begin(), keys.providers.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  index_providers(keys);
+  all_.assign(keys.providers.size(), true);
+  for (const ProviderSettings& provider : keys.providers) enforced_.push_back(engine_.enforced_provider(provider.id));
+  views_differ_ = enforced_ != all_;
+  all_sources_ = TokenSources(keys.providers, all_);
+  enforced_sources_ = TokenSources(keys.providers, enforced_);
+  anonymous_ = engine_.match(policy::Principal{});
+  verifier_ = jose::Verifier(std::move(keys.providers), std::move(keys.sources));
+  set_fresh({});
+}
+
+void Snapshot::index_providers(const bundle::JwksFile& keys) {
+  std::map<std::string, std::string> named;
+  std::string any;
+  std::set<std::string> headers;
+  for (const ProviderSettings& provider : keys.providers) {
+    const std::string print = fingerprint(provider, keys);
+    // A key of Entra's may name the issuer it signs for, so a template provider counts for every issuer.
+    const bool any_issuer = is_template(provider.issuer) ||
+                            std::any_of(provider.issuer_aliases.begin(), provider.issuer_aliases.end(), is_template);
+    if (any_issuer) any += print;
+    std::set<std::string> issuers(provider.issuer_aliases.begin(), provider.issuer_aliases.end());
+    issuers.insert(provider.issuer);
+    for (const std::string& issuer : issuers) {
+      named[issuer] += any_issuer ? std::string() : print;
+    }
+    for (const ForwardedClaim& claim : provider.forward_claims) headers.insert(to_lower(claim.header));
+  }
+  for (const auto& [issuer, prints] : named) generations_.emplace(issuer, sha256(prints + any));
+  other_generation_ = sha256(any);
+  identity_headers_.assign(headers.begin(), headers.end());
+}
+
+std::optional<std::size_t> Snapshot::provider_index(std::string_view id) const {
+  const auto& all = providers();
+  const auto at =
+      std::lower_bound(all.begin(), all.end(), id, [](const auto& p, std::string_view i) { return p.id < i; });
+  if (at == all.end() || at->id != id) return std::nullopt;
+  return static_cast<std::size_t>(at - all.begin());
+}
+
+const std::string& Snapshot::generation(std::string_view issuer) const {
+  const auto found = generations_.find(issuer);
+  return found == generations_.end() ? other_generation_ : found->second;
+}
+
+void Snapshot::set_fresh(const bundle::Fresh& fresh) {
+  stale_from_.clear();
+  for (const ProviderSettings& provider : providers()) {
+    double from = kNever;
+    if (provider.max_stale) {
+      const auto fetched = fresh.sources.find(provider.key_source);
+      from =
+          fetched == fresh.sources.end() ? kAlways : static_cast<double>(fetched->second + provider.max_stale->count());
+    }
+    stale_from_.push_back(from);
+  }
+}
+
+void Snapshot::assume_fresh() {
+  stale_from_.assign(providers().size(), kNever);
+}
+
+Result<std::unique_ptr<Snapshot>> make_snapshot(const bundle::Bundle& bundle) {
+  const auto file = [&](const char* name) -> std::string_view {
+    const auto found = bundle.files.find(name);
+    return found == bundle.files.end() ? std::string_view() : std::string_view(found->second);
+  };
+  auto keys = bundle::read_jwks(file("jwks.json"));
+  if (!keys) return fail("{}", keys.error().message);
+  auto policy = policy::from_json(file("policy.json"));
+  if (!policy) return fail("policy.json: {}", policy.error().message);
+  auto snapshot = std::make_unique<Snapshot>(std::move(*keys), std::move(*policy));
+  snapshot->revision = bundle.manifest.revision;
+  snapshot->epoch = bundle.manifest.epoch;
+  snapshot->workload = bundle.manifest.workload;
+  return snapshot;
+}
+
+}  // namespace meshauth::engine
