@@ -17,14 +17,14 @@ class Operator:
         self.cluster = cluster
         self._supervisor = supervisor
         self._folder = folder
-        self._fleet_port = free_port()
+        self.fleet_port = free_port()
         self._metrics_port = free_port()
         self.kubeconfig = kubeconfig
         self.process: Process | None = None
 
     @property
     def fleet_url(self) -> str:
-        return f"https://localhost:{self._fleet_port}"
+        return f"https://localhost:{self.fleet_port}"
 
     def argv(self, *extra: str) -> list[str]:
         return [
@@ -32,7 +32,7 @@ class Operator:
             f"--kubeconfig={self.kubeconfig}",
             f"--namespace={chart.NAMESPACE}",
             f"--root-namespace={chart.NAMESPACE}",
-            f"--fleet-listen=127.0.0.1:{self._fleet_port}",
+            f"--fleet-listen=127.0.0.1:{self.fleet_port}",
             f"--metrics-listen=127.0.0.1:{self._metrics_port}",
             f"--templates={tools.REPO / 'templates'}",
             "--provider-allow-loopback",

@@ -1,0 +1,69 @@
+"""What an operator of the operator sees."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.resources import READ, rule
+from harness.wait import await_until
+
+pytestmark = pytest.mark.operator
+
+# Present from the start, at 0 where nothing happened yet.
+KNOWN = [
+    "workqueue_depth",
+    "workqueue_adds_total",
+    "workqueue_retries_total",
+    "workqueue_queue_duration_seconds_count",
+    "workqueue_work_duration_seconds_count",
+    "rest_client_requests_total",
+    "controller_runtime_reconcile_total",
+    "controller_runtime_reconcile_errors_total",
+    "controller_runtime_reconcile_time_seconds_count",
+]
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_metrics_that_dashboards_know_are_there(operator, name):
+    assert operator.metric(name) >= 0
+
+
+@pytest.mark.parametrize("word", ["watch", "fetch", "bundle", "sidecar", "push"])
+def test_our_own_metrics_are_there(operator, word):
+    names = {line.split("{")[0].split(" ")[0] for line in operator.endpoint("/metrics").text.splitlines() if line[:1] != "#"}
+    assert [name for name in names if name.startswith("mesh_auth_") and word in name], sorted(names)
+
+
+def test_health_is_told(operator):
+    assert operator.endpoint("/healthz").status == 200
+    assert operator.endpoint("/readyz").status == 200
+    assert operator.endpoint("/nothing").status == 404
+
+
+def test_the_log_is_json_with_the_same_members_in_each_line(mesh, operator, oidc):
+    mesh.provider(oidc)
+    mesh.policy("readers", rule("read", READ))
+    mesh.ns.await_condition("accesspolicy", "readers", "Accepted")
+    lines = [json.loads(line) for line in operator.process.output().splitlines()]
+    assert lines and all({"ts", "level", "msg"} <= set(line) for line in lines)
+
+
+def test_a_mistake_is_an_event_that_kubectl_describe_shows(cluster, mesh):
+    mesh.policy("readers", rule("read", READ))
+    mesh.ns.await_condition("accesspolicy", "readers", "ResolvedRefs", "False")
+
+    def described():
+        text = cluster.kubectl("describe", "accpol", "readers", "-n", mesh.ns.name)
+        return "Warning" in text and "idp" in text
+
+    await_until("kubectl describe shows the event", described)
+
+
+def test_the_same_mistake_is_one_event_with_a_count(mesh):
+    for number in range(5):
+        mesh.policy("readers", rule(f"read-{number}", READ))
+        mesh.ns.await_condition("accesspolicy", "readers", "ResolvedRefs", "False")
+    warnings = [e for e in mesh.ns.list("event") if e["type"] == "Warning" and e["involvedObject"]["name"] == "readers"]
+    assert 1 <= len(warnings) <= 2
