@@ -6,7 +6,9 @@ constexpr std::string_view kNames[] = {"RS256", "RS384", "RS512", "PS256", "PS38
                                        "PS512", "ES256", "ES384", "ES512", "EdDSA"};
 }  // namespace
 
-std::string_view algorithm_name(Algorithm algorithm) noexcept { return kNames[static_cast<std::size_t>(algorithm)]; }
+std::string_view algorithm_name(Algorithm algorithm) noexcept {
+  return kNames[static_cast<std::size_t>(algorithm)];
+}
 
 std::optional<Algorithm> algorithm_from_name(std::string_view name) noexcept {
   for (std::size_t i = 0; i < std::size(kNames); ++i) {

@@ -37,7 +37,9 @@ class AlgorithmSet {
   friend constexpr bool operator==(AlgorithmSet, AlgorithmSet) = default;
 
  private:
-  static constexpr std::uint16_t bit(Algorithm algorithm) { return static_cast<std::uint16_t>(1U << static_cast<unsigned>(algorithm)); }
+  static constexpr std::uint16_t bit(Algorithm algorithm) {
+    return static_cast<std::uint16_t>(1U << static_cast<unsigned>(algorithm));
+  }
   std::uint16_t bits_ = 0;
 };
 

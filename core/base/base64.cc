@@ -62,8 +62,12 @@ std::string encode(std::string_view bytes, std::string_view alphabet) {
 
 }  // namespace
 
-std::optional<std::string> base64url_decode(std::string_view text) { return decode(text, kUrlTable); }
-std::string base64url_encode(std::string_view bytes) { return encode(bytes, kUrlAlphabet); }
+std::optional<std::string> base64url_decode(std::string_view text) {
+  return decode(text, kUrlTable);
+}
+std::string base64url_encode(std::string_view bytes) {
+  return encode(bytes, kUrlAlphabet);
+}
 
 std::optional<std::string> base64_decode(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;

@@ -12,7 +12,8 @@ constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xf
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
-  if (text.size() >= INET6_ADDRSTRLEN) return std::nullopt;
+  // inet_pton stops at a NUL, which must not hide what comes after it.
+  if (text.size() >= INET6_ADDRSTRLEN || text.find('\0') != std::string_view::npos) return std::nullopt;
   const std::string copy(text);
   IpAddress address;
   if (inet_pton(AF_INET6, copy.c_str(), address.bytes.data()) == 1) return address;
@@ -21,7 +22,9 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   return std::nullopt;
 }
 
-bool IpAddress::is_v4() const noexcept { return std::equal(kMapped.begin(), kMapped.end(), bytes.begin()); }
+bool IpAddress::is_v4() const noexcept {
+  return std::equal(kMapped.begin(), kMapped.end(), bytes.begin());
+}
 
 std::string IpAddress::text() const {
   char out[INET6_ADDRSTRLEN] = "";

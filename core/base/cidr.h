@@ -9,7 +9,8 @@
 
 namespace meshauth {
 
-/// An IPv6 address, or an IPv4 one mapped into ::ffff:0:0/96 (RFC 4291 section 2.5.5.2), so that both spellings are one.
+/// An IPv6 address, or an IPv4 one mapped into ::ffff:0:0/96 (RFC 4291 section 2.5.5.2), so that both spellings are
+/// one.
 struct IpAddress {
   std::array<std::uint8_t, 16> bytes{};
 

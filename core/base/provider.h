@@ -55,9 +55,9 @@ struct ProviderSettings {
   std::vector<TokenSource> token_sources;
   ClaimMappings mappings;
   std::vector<ForwardedClaim> forward_claims;
-  bool forward_token = true;          ///< false: the token is removed before the upstream
-  std::string key_source;             ///< id of the key source; a provider sees the keys of no other
-  std::optional<Seconds> max_stale;   ///< nullopt: never stale (inline keys)
+  bool forward_token = true;         ///< false: the token is removed before the upstream
+  std::string key_source;            ///< id of the key source; a provider sees the keys of no other
+  std::optional<Seconds> max_stale;  ///< nullopt: never stale (inline keys)
 
   friend bool operator==(const ProviderSettings&, const ProviderSettings&) = default;
 };

@@ -9,10 +9,9 @@ struct Row {
   std::string_view error;
 };
 
-constexpr Row kRows[] = {
-    {"", 200, ""},
+constexpr Row kRows[] = {{"", 200, ""},
 #define X(name, status, error) {#name, status, error},
-    MESH_AUTH_REASONS(X)
+                         MESH_AUTH_REASONS(X)
 #undef X
 };
 
@@ -25,9 +24,15 @@ const Row& row(Reason reason) noexcept {
 
 }  // namespace
 
-std::string_view reason_name(Reason reason) noexcept { return row(reason).name; }
-int reason_status(Reason reason) noexcept { return row(reason).status; }
-std::string_view reason_error_code(Reason reason) noexcept { return row(reason).error; }
+std::string_view reason_name(Reason reason) noexcept {
+  return row(reason).name;
+}
+int reason_status(Reason reason) noexcept {
+  return row(reason).status;
+}
+std::string_view reason_error_code(Reason reason) noexcept {
+  return row(reason).error;
+}
 
 Reason reason_from_name(std::string_view name) noexcept {
   for (std::size_t i = 1; i < kCount; ++i) {

@@ -1,0 +1,71 @@
+#include "core/base/base64.h"
+
+#include <doctest/doctest.h>
+
+#include <random>
+
+using namespace meshauth;
+
+TEST_CASE("base64url of RFC 4648's and RFC 7515's examples") {
+  const std::pair<std::string, std::string> cases[] = {
+      {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+      {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\x03\xec\xff\xe0\xc1", "A-z_4ME"},
+  };
+  for (const auto& [bytes, text] : cases) {
+    CAPTURE(text);
+    CHECK(base64url_encode(bytes) == text);
+    CHECK(base64url_decode(text) == bytes);
+  }
+}
+
+TEST_CASE("base64url that is not canonical is refused") {
+  const std::string_view cases[] = {
+      "Zg==",      "Zg=",  "=",           "Z",      "Zm9vY",
+      "Zm8 ",      " Zm8", "Zm\n8",       "Zm8\n",  "Zm+v",
+      "Zm/v",      "Zh",   "Zm9",         "Zm9vYh", "Zm9vYmF",
+      "Zm9vYmEx=", "Zm.v", "Zm8\xc3\xa9", "Zm8%3D", std::string_view("Zm9\0", 4),
+  };
+  for (const auto text : cases) {
+    CAPTURE(text);
+    CHECK_FALSE(base64url_decode(text));
+  }
+}
+
+TEST_CASE("every byte string of every length comes back, in both alphabets") {
+  std::mt19937 random(1);
+  for (std::size_t size = 0; size < 200; ++size) {
+    std::string bytes(size, '\0');
+    for (char& c : bytes) c = static_cast<char>(random());
+    CHECK(base64url_decode(base64url_encode(bytes)) == bytes);
+    CHECK(base64_decode(base64_encode(bytes)) == bytes);
+  }
+}
+
+TEST_CASE("one value has one spelling: of all two and three character texts only the canonical ones decode") {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  int two = 0, three = 0;
+  for (const char a : kAlphabet) {
+    for (const char b : kAlphabet) {
+      const std::string text{a, b};
+      if (const auto bytes = base64url_decode(text)) {
+        ++two;
+        CHECK(base64url_encode(*bytes) == text);
+      }
+      three += base64url_decode(std::string{'A', a, b}) ? 1 : 0;
+    }
+  }
+  CHECK(two == 256);
+  CHECK(three == 1024);  // 6 + 6 + 4 bits are free, the first character is fixed
+}
+
+TEST_CASE("plain base64 wants its padding and its own alphabet") {
+  CHECK(base64_encode("\xfb\xff") == "+/8=");
+  CHECK(base64_decode("+/8=") == "\xfb\xff");
+  CHECK(base64_decode("Zg==") == "f");
+  CHECK(base64_decode("") == "");
+  for (const std::string_view text :
+       {"Zg", "Zg=", "Zg===", "=Zg=", "Z===", "====", "-_8=", "Zh==", "Zm9=", "Zg==Zg==", "Zg==\n"}) {
+    CAPTURE(text);
+    CHECK_FALSE(base64_decode(text));
+  }
+}
