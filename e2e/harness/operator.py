@@ -20,6 +20,7 @@ class Operator:
         self.fleet_port = free_port()
         self._metrics_port = free_port()
         self.kubeconfig = kubeconfig
+        self.environment: dict[str, str] = {}
         self.process: Process | None = None
 
     @property
@@ -42,7 +43,11 @@ class Operator:
     def start(self, *extra: str) -> None:
         """Returns when /readyz says so."""
         self.process = self._supervisor.start(
-            "operator", self.argv(*extra), cwd=self._folder, ready=lambda: self.endpoint("/readyz").status == 200
+            "operator",
+            self.argv(*extra),
+            env=self.environment,
+            cwd=self._folder,
+            ready=lambda: self.endpoint("/readyz").status == 200,
         )
 
     def stop(self) -> None:

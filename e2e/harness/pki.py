@@ -42,7 +42,7 @@ class Authority:
     def pem(self) -> str:
         return self.certificate.read_text()
 
-    def issue(self, name: str, hosts: tuple[str, ...] = ("localhost", "127.0.0.1"), days: int = 2) -> Pair:
+    def issue(self, name: str, hosts: tuple[str, ...] = ("localhost", "127.0.0.1"), days: int = 30) -> Pair:
         """A server certificate for host names and addresses. Negative `days`: one that has expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [_general_name(host) for host in hosts]
@@ -83,7 +83,7 @@ def write_private_key(path: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPriva
     )
 
 
-def _builder(subject, issuer, public_key, days: int = 2) -> x509.CertificateBuilder:
+def _builder(subject, issuer, public_key, days: int = 30) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.timezone.utc)
     until = now + dt.timedelta(days=days)
     return (

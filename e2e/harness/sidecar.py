@@ -19,12 +19,21 @@ TRUST = "meshauth.trust"
 
 class Sidecar:
     def __init__(
-        self, supervisor: Supervisor, folder: Path, pod: Pod, operator_url: str, application: int, *flags: str
+        self,
+        supervisor: Supervisor,
+        folder: Path,
+        pod: Pod,
+        operator_url: str,
+        application: int,
+        *flags: str,
+        port: int | None = None,
+        token_seconds: int = 3600,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.pod = pod
         self.folder = folder
-        self.port = free_port()
+        self.port = port or free_port()
+        self._token_seconds = token_seconds
         self.health_port = free_port()
         self.bundle_dir = folder / "bundle"
         self.bundle_dir.mkdir(exist_ok=True)
@@ -52,7 +61,7 @@ class Sidecar:
 
     def start(self) -> None:
         """Starts it with a fresh token of its pod; returns when nginx listens. It may have no bundle yet."""
-        write_private(self.folder / "token", self.pod.token())
+        write_private(self.folder / "token", self.pod.token(seconds=self._token_seconds))
         write_trust(self.pod.space, self.folder / "trust.json")
         self.process = self._supervisor.start(
             f"sidecar-{self.pod.name}", self.argv(), cwd=self.folder, ready=lambda: self.ask("/").status > 0

@@ -66,8 +66,12 @@ class Supervisor:
     Start processes from the main thread only: the kernel ties PR_SET_PDEATHSIG to the thread that forked.
     """
 
-    def __init__(self, logs: Path, guarded: bool = True) -> None:
+    def __init__(
+        self, logs: Path, guarded: bool = True, on_start: Callable[[Process], None] | None = None
+    ) -> None:
+        """Without a guard the programs outlive this process; `on_start` is told of each, to end them later."""
         self.logs = logs
+        self._on_start = on_start
         self.processes: list[Process] = []
         self._guard = Guard() if guarded else None
         logs.mkdir(parents=True, exist_ok=True)
@@ -104,6 +108,8 @@ class Supervisor:
         self.processes.append(process)
         if self._guard:
             self._guard.tell(f"add {process.pid} {process.started}")
+        if self._on_start:
+            self._on_start(process)
         if ready:
             self._await_ready(process, ready, within)
         return process
