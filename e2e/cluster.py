@@ -174,7 +174,7 @@ Next, in this folder:
     kubectl wait -n {NAMESPACE} --for=condition=Ready idprov/dev accpol/orders
     curl -i http://127.0.0.1:{SIDECAR_PORT}/orders/7
     TOKEN=$(curl -s --cacert {issuer} https://127.0.0.1:{ISSUER_PORT}/token \\
-      -d '{{"sub": "ann", "aud": "orders", "scope": "orders:read"}}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
+      -d '{{"sub": "ann", "aud": "orders", "scope": "orders:read"}}' | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')
     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:{SIDECAR_PORT}/orders/7
     make cluster-down
 """

@@ -69,9 +69,11 @@ class Handler(BaseHTTPRequestHandler):
             behaviour = idp.behaviours.get(path)
         (behaviour or idp.good)(self)
 
-    def reply(self, status: int, body: bytes | str | dict = b"", content_type: str = "application/json", **headers: str) -> None:
+    def reply(
+        self, status: int, body: str | dict = "", content_type: str = "application/json", **headers: str
+    ) -> None:
         """Underscores in header names stand for hyphens."""
-        data = json.dumps(body).encode() if isinstance(body, dict) else body.encode() if isinstance(body, str) else body
+        data = (json.dumps(body) if isinstance(body, dict) else body).encode()
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(data)))
@@ -229,7 +231,7 @@ def drips(seconds_a_byte: float = 0.5, seconds: float = 60.0) -> Behaviour:
 
 
 def redirects(location: str) -> Behaviour:
-    return lambda handler: handler.reply(302, b"", Location=location)
+    return lambda handler: handler.reply(302, Location=location)
 
 
 def cut_short(handler: Handler) -> None:

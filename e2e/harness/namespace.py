@@ -123,6 +123,7 @@ class Namespace:
             "metadata": {"name": name, "labels": {WORKLOAD_LABEL: workload, **(labels or {})}},
             "spec": {
                 "serviceAccountName": service_account,
+                "schedulerName": "nobody",  # on a foreign cluster too: its phase is the test's to set
                 "automountServiceAccountToken": False,
                 "containers": [{"name": "sidecar", "image": "localhost/none:1"}],
             },

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from harness import client, tools
 from harness.pki import Authority
@@ -51,11 +52,11 @@ class OidcProvider:
         """A JWT access token by client_credentials."""
         name = self._callers[caller]
         basic = base64.b64encode(f"{name.name}:{name.secret}".encode()).decode()
-        form = f"grant_type=client_credentials&resource={resource}" + (f"&scope={scope.replace(' ', '+')}" if scope else "")
+        form = {"grant_type": "client_credentials", "resource": resource} | ({"scope": scope} if scope else {})
         answer = client.post(
             f"{self.issuer}/token",
             headers={"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"},
-            body=form,
+            body=urlencode(form),
             authority=self.authority.certificate,
         )
         assert answer.status == 200, f"the provider refused {caller} a token: {answer.status} {answer.text}"
@@ -111,7 +112,8 @@ def start(supervisor: Supervisor, folder: Path, authority: Authority) -> OidcPro
     provider = OidcProvider(port, control_port, authority)
     config = folder / f"oidc-{port}.json"
     clients = [
-        {"client_id": c.name, "client_secret": c.secret, "claims": c.claims, "alg": c.alg, "ttl": c.ttl} for c in CALLERS
+        {"client_id": who.name, "client_secret": who.secret, "claims": who.claims, "alg": who.alg, "ttl": who.ttl}
+        for who in CALLERS
     ]
     config.write_text(
         json.dumps(

@@ -11,17 +11,20 @@ from harness.wait import await_until
 
 pytestmark = pytest.mark.operator
 
+_ELSEWHERE = "https://elsewhere.example"
+
 
 def _leaks_private_key(idp):
     return behaviours.says({"keys": [idp.keys[0].private_jwk()]})
 
 
 def _symmetric(idp):
-    return behaviours.says({"keys": [idp.keys[0].jwk(), {"kty": "oct", "kid": "s", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ"}]})
+    shared_secret = {"kty": "oct", "kid": "s", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ"}
+    return behaviours.says({"keys": [idp.keys[0].jwk(), shared_secret]})
 
 
 def _other_issuer(idp):
-    return behaviours.says({**idp.discovery(), "issuer": "https://elsewhere.example"})
+    return behaviours.says({**idp.discovery(), "issuer": _ELSEWHERE})
 
 
 def _slash_issuer(idp):
@@ -32,7 +35,7 @@ def _metadata_address(idp):
     return behaviours.says({**idp.discovery(), "jwks_uri": "https://169.254.169.254/keys"})
 
 
-# (id, path, behaviour, condition that turns False, what its message names)
+# (id, path, behaviour, condition that speaks of it, what its message names)
 CASES = [
     ("html", JWKS, lambda idp: behaviours.html, "KeysFresh", "JSON"),
     ("500", JWKS, lambda idp: behaviours.fails(500), "KeysFresh", "500"),
@@ -44,10 +47,10 @@ CASES = [
     ("no-keys", JWKS, lambda idp: behaviours.says({"keys": []}), "KeysFresh", "key"),
     ("private-key", JWKS, _leaks_private_key, "KeysFresh", "private"),
     ("symmetric-key", JWKS, _symmetric, "KeysFresh", "oct"),
-    ("redirect", JWKS, lambda idp: behaviours.redirects("https://elsewhere.example/jwks"), "KeysFresh", "elsewhere.example"),
-    ("other-issuer", DISCOVERY, _other_issuer, "Discovered", "https://elsewhere.example"),
+    ("redirect", JWKS, lambda idp: behaviours.redirects(_ELSEWHERE + "/jwks"), "KeysFresh", "elsewhere.example"),
+    ("other-issuer", DISCOVERY, _other_issuer, "Discovered", _ELSEWHERE),
     ("issuer-with-slash", DISCOVERY, _slash_issuer, "Discovered", "issuer"),
-    ("metadata-address", DISCOVERY, _metadata_address, "Discovered", "169.254.169.254"),
+    ("metadata-address", DISCOVERY, _metadata_address, "KeysFresh", "169.254.169.254"),
     ("discovery-html", DISCOVERY, lambda idp: behaviours.html, "Discovered", "JSON"),
 ]
 
@@ -73,13 +76,30 @@ def test_a_provider_that_turns_bad_keeps_its_last_good_keys(mesh, bad_idp, path,
     revision = orders.revision()
 
     bad_idp.on(path, behaviour(bad_idp))
-    mesh.ns.await_condition("identityprovider", "idp", condition, "False", says=says, within=60)
+    _ask_for_a_fetch(orders, bad_idp, path)
+    if condition == "KeysFresh":  # the last good ones are, and what failed is said all the same
+        mesh.ns.await_condition("identityprovider", "idp", condition, "True", says=("last fetch failed", says), within=40)
+    else:
+        mesh.ns.await_condition("identityprovider", "idp", condition, "False", says=says, within=40)
     orders.answers(200, token=token)
     assert orders.revision() == revision
     assert mesh.ns.get("identityprovider", "idp")["status"]["keyCount"] == 1
 
     bad_idp.behave()
-    mesh.ns.await_condition("identityprovider", "idp", condition, "True", within=90)
+    mesh.ns.await_condition("identityprovider", "idp", condition, "True", reason=condition, within=90)
+    mesh.ns.await_condition("identityprovider", "idp", "Ready")
+
+
+def _ask_for_a_fetch(sidecar, idp, path):
+    """A token with a kid that nobody knows makes the sidecar ask for the keys before their time."""
+    before = idp.requests(path)
+    stranger = idp.token(key=SigningKey("stranger"))
+
+    def fetched():
+        sidecar.answers(401, token=stranger)
+        return idp.requests(path) > before
+
+    await_until("the operator asks the provider again", fetched, within=30, every=0.3)
 
 
 def test_unusable_keys_are_skipped_one_by_one_and_named(mesh, bad_idp):

@@ -47,6 +47,10 @@ def _with_header(idp, **members):
     return ".".join([_b64({k: v for k, v in said.items() if v is not None}), payload, signature])
 
 
+def _with_raw_header(idp, header):
+    return ".".join([_b64(header), *_parts(idp.token(tier="gold"))[1:]])
+
+
 def _now():
     return int(time.time())
 
@@ -65,9 +69,9 @@ def _bad_exp(idp):
 TOKENS = {
     "token_segments": lambda idp: "one.two",
     "base64_invalid": lambda idp: "!!!." + ".".join(_parts(idp.token(tier="gold"))[1:]),
-    "json_invalid": lambda idp: ".".join([_b64(b"{not json"), *_parts(idp.token(tier="gold"))[1:]]),
-    "json_duplicate": lambda idp: ".".join([_b64(b'{"alg":"RS256","alg":"RS256","kid":"key-1"}'), *_parts(idp.token())[1:]]),
-    "json_too_deep": lambda idp: ".".join([_b64(b'{"alg":"RS256","x":' + b"[" * 100 + b"]" * 100 + b"}"), *_parts(idp.token())[1:]]),
+    "json_invalid": lambda idp: _with_raw_header(idp, b"{not json"),
+    "json_duplicate": lambda idp: _with_raw_header(idp, b'{"alg":"RS256","alg":"RS256","kid":"key-1"}'),
+    "json_too_deep": lambda idp: _with_raw_header(idp, b'{"alg":"RS256","x":' + b"[" * 100 + b"]" * 100 + b"}"),
     "token_too_large": lambda idp: idp.token(tier="x" * 20_000),
     "alg_not_allowed": lambda idp: _with_header(idp, alg="none"),
     "crit_present": lambda idp: _with_header(idp, crit=["exp"]),
@@ -126,7 +130,8 @@ PATHS = {
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
 def test_a_path_that_can_be_read_two_ways_is_400(guarded, path):
     orders, idp = guarded
-    request = f"GET {path} HTTP/1.1\r\nHost: orders\r\nAuthorization: Bearer {idp.token(tier='gold')}\r\nConnection: close\r\n\r\n"
+    head = [f"GET {path} HTTP/1.1", "Host: orders", f"Authorization: Bearer {idp.token(tier='gold')}"]
+    request = "\r\n".join([*head, "Connection: close", "", ""])
     assert orders.raw(request.encode()).split(b" ", 2)[1] == b"400"
     orders.answers(200, token=idp.token(tier="gold"))
 
@@ -145,7 +150,8 @@ def test_two_tokens_are_400(guarded):
         b"\x00\x01\x02\x03\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+        b"Connection: close\r\n\r\n0\r\n\r\n",
         b"GET http://other/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 200_000 + b"\r\nConnection: close\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",

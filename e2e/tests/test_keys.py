@@ -57,7 +57,7 @@ def test_with_the_provider_down_its_tokens_are_still_accepted(mesh, own_oidc):
     token = own_oidc.token("alice", "orders:read")
     orders.await_answer(200, token=token)
     own_oidc.down()
-    mesh.ns.await_condition("identityprovider", "idp", "Discovered", "False", within=30)
+    mesh.ns.await_condition("identityprovider", "idp", "KeysFresh", "True", says="last fetch failed", within=30)
     orders.answers(200, token=token)
     status = mesh.ns.get("identityprovider", "idp")["status"]
     assert status["keyCount"] == 3 and status["consecutiveFailures"] >= 1

@@ -8,6 +8,8 @@ import pytest
 
 from harness.resources import ANYONE, READ, access_policy, caller, rule
 
+_URL_CLAIM = "https://example.com/tier"
+
 pytestmark = [pytest.mark.operator, pytest.mark.sidecar]
 
 
@@ -51,7 +53,8 @@ def test_kubectl_wait_and_the_columns_tell_a_person(cluster, mesh, oidc):
     mesh.provider(oidc)
     mesh.policy("readers", rule("read", READ))
     mesh.sidecar("orders").await_answer(401)
-    cluster.kubectl("wait", "-n", mesh.ns.name, "--for=condition=Ready", "idprov/idp", "accpol/readers", "--timeout=20s")
+    wait = ["wait", "-n", mesh.ns.name, "--for=condition=Ready", "--timeout=20s"]
+    cluster.kubectl(*wait, "idprov/idp", "accpol/readers")
     mesh.ns.await_condition("accesspolicy", "readers", "Programmed")
     provider, policy = (
         cluster.kubectl("get", kind, "-n", mesh.ns.name, "--no-headers").split() for kind in ("idprov", "accpol")
@@ -122,7 +125,7 @@ def test_a_caller_reaches_its_own_path_and_no_other(mesh, oidc):
         (caller(claims=[{"path": ["tier"], "operator": "In", "values": ["gold"]}]), "alice", "bob"),
         (caller(claims=[{"path": ["tenant"], "operator": "Exists"}]), "bob", "carol"),
         (caller(roles={"any": ["admin"]}), "carol", "alice"),
-        (caller(claims=[{"path": ["https://example.com/tier"], "operator": "In", "values": ["gold"]}]), "carol", "alice"),
+        (caller(claims=[{"path": [_URL_CLAIM], "operator": "In", "values": ["gold"]}]), "carol", "alice"),
     ],
     ids=["groups", "subjects", "clients", "claim", "claim-exists", "nested-roles", "url-like-claim"],
 )

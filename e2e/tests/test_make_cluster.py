@@ -19,10 +19,12 @@ _SCRIPT = tools.REPO / "e2e" / "cluster.py"
 
 
 def _run(folder, verb):
-    environment = {**os.environ, "MESH_AUTH_CLUSTER_DIR": str(folder)}
-    return subprocess.run(
-        [sys.executable, str(_SCRIPT), verb], cwd=tools.REPO, env=environment, capture_output=True, text=True, timeout=150
-    )
+    return _say([sys.executable, str(_SCRIPT), verb], MESH_AUTH_CLUSTER_DIR=str(folder))
+
+
+def _say(command, **variables):
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, cwd=tools.REPO, env=environment, capture_output=True, text=True, timeout=150)
 
 
 @pytest.fixture
@@ -48,9 +50,9 @@ def test_the_tour_works_and_nothing_stays(folder):
     assert {"etcd", "kube-apiserver", "operator", "dev-idp"} <= {process["name"] for process in processes}
 
     def kubectl(*args):
-        command = [str(folder / "bin" / "kubectl"), *args]
-        environment = {**os.environ, "KUBECONFIG": str(folder / "kubeconfig")}
-        return subprocess.run(command, env=environment, cwd=tools.REPO, check=True, capture_output=True, text=True).stdout
+        done = _say([str(folder / "bin" / "kubectl"), *args], KUBECONFIG=str(folder / "kubeconfig"))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     assert client.get("http://127.0.0.1:8080/orders/7").status == 403
     kubectl("apply", "-f", "examples/quickstart")

@@ -147,7 +147,11 @@ def test_a_control_plane_goes_with_its_run(tmp_path, ending, code):
     pids = [int(pid) for pid in re.search(r"pids ([\d ]+)", done.stdout)[1].split()]
     folder = Path(re.search(r"folder (\S+)", done.stdout)[1])
     assert len(pids) == 3
-    await_until("all of the control plane is gone", lambda: not [p for p in pids if procfs.session_members(p)], within=20)
+
+    def left():
+        return [pid for pid in pids if procfs.session_members(pid)]
+
+    await_until("all of the control plane is gone", lambda: not left(), within=20)
     await_until("its folder is gone", lambda: not folder.exists(), within=20)
 
 

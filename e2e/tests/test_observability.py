@@ -32,7 +32,8 @@ def test_the_metrics_that_dashboards_know_are_there(operator, name):
 
 @pytest.mark.parametrize("word", ["watch", "fetch", "bundle", "sidecar", "push"])
 def test_our_own_metrics_are_there(operator, word):
-    names = {line.split("{")[0].split(" ")[0] for line in operator.endpoint("/metrics").text.splitlines() if line[:1] != "#"}
+    lines = operator.endpoint("/metrics").text.splitlines()
+    names = {line.split("{")[0].split(" ")[0] for line in lines if line[:1] != "#"}
     assert [name for name in names if name.startswith("mesh_auth_") and word in name], sorted(names)
 
 

@@ -46,13 +46,18 @@ def test_a_wrong_flag_is_named_and_ends_it(supervisor, flags, says):
 def test_help_lists_the_flags_that_others_call(supervisor):
     code, output = _run(supervisor, "operator-help", "--help")
     assert code == 0
-    for flag in ("source", "output", "kubeconfig", "namespace", "root-namespace", "default-action", "fleet-listen", "metrics-listen"):
+    flags = "source output kubeconfig namespace root-namespace default-action fleet-listen metrics-listen templates"
+    for flag in flags.split():
         assert f"--{flag}" in output
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "no such file|does not exist|cannot"), ("this: is: not: yaml: [", "YAML|line"), ("apiVersion: v1\nkind: Config\n", "context|cluster")],
+    [
+        (None, "no such file|does not exist|cannot"),
+        ("this: is: not: yaml: [", "YAML|line"),
+        ("apiVersion: v1\nkind: Config\n", "context|cluster"),
+    ],
     ids=["missing", "no-yaml", "empty"],
 )
 def test_an_unreadable_kubeconfig_is_named_and_ends_it(supervisor, tmp_path, content, says):
@@ -118,7 +123,8 @@ def test_missing_crds_are_named_and_awaited(supervisor, its_cluster, tmp_path):
     operator = _operator(supervisor, its_cluster, tmp_path, kubeconfig)
     operator.process = supervisor.start("operator-no-crds", operator.argv())
     try:
-        await_until("the log names the missing CRDs", lambda: "accesspolicies.meshauth.dev" in operator.process.output())
+        said = operator.process.output
+        await_until("the log names the missing CRDs", lambda: "accesspolicies.meshauth.dev" in said())
         assert operator.process.is_running()
         assert operator.endpoint("/healthz").status == 200
         assert operator.endpoint("/readyz").status == 503

@@ -50,8 +50,9 @@ def test_somebody_elses_config_map_of_that_name_is_never_adopted(mesh):
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mesh-auth-orders"}, "data": {"a": "b"}}
     mesh.ns.apply(theirs)
     mesh.policy("all", rule("all", ANYONE))
-    mesh.ns.create_pod("orders")
-    mesh.ns.await_condition("accesspolicy", "all", "Ready", "False", says="mesh-auth-orders")
+    mesh.sidecar("orders").await_answer(200)  # the fast path does not need the record
+    mesh.ns.await_condition("accesspolicy", "all", "Programmed", "False", reason="RecordFailed", says="orders")
+    mesh.ns.await_condition("accesspolicy", "all", "Ready", "False", reason="RecordFailed")
     assert mesh.ns.get("configmap", "mesh-auth-orders")["data"] == {"a": "b"}
 
 

@@ -26,7 +26,7 @@ def test_a_policy_without_pods_says_so_and_needs_nobody(mesh, oidc):
 def test_an_allow_with_a_provider_that_does_not_exist_matches_nobody(mesh, oidc):
     mesh.provider(oidc)
     mesh.policy("readers", rule("read", caller("missing"), READ))
-    mesh.ns.await_condition("accesspolicy", "readers", "ResolvedRefs", "False", says=f"{mesh.ns.name}/missing")
+    mesh.ns.await_condition("accesspolicy", "readers", "ResolvedRefs", "False", reason="ProviderNotFound", says=f"{mesh.ns.name}/missing")
     mesh.ns.await_condition("accesspolicy", "readers", "Ready", "False")
     orders = mesh.sidecar("orders")
     orders.await_answer(200, token=oidc.token("alice", "orders:read"))  # the other entry works
@@ -119,7 +119,7 @@ def test_two_flavours_in_one_workload_are_a_condition(mesh, oidc):
     mesh.policy("all", rule("all", ANYONE))
     mesh.ns.create_pod("orders", labels={"meshauth.dev/flavour": "Module"})
     mesh.ns.create_pod("orders", labels={"meshauth.dev/flavour": "NginxPlus"})
-    mesh.ns.await_condition("accesspolicy", "all", "Ready", "False", says="flavour")
+    mesh.ns.await_condition("accesspolicy", "all", "Programmed", "False", reason="FlavourConflict", says="orders")
 
 
 def test_a_workload_name_that_is_no_dns_label_gets_an_event_and_no_bundle(mesh):

@@ -12,7 +12,7 @@ from harness import tools
 
 pytestmark = pytest.mark.plane
 
-_NEEDED = ["bash", "env", "dirname", "sort", "head", "printf", "sha256sum", "cut", "cat", "flock", "mkdir", "ln", "mv", "rm", "cp"]
+_NEEDED = "bash env dirname sort head printf sha256sum cut cat flock mkdir ln mv rm cp".split()
 
 
 @pytest.fixture
