@@ -1,0 +1,116 @@
+// The reconciles: read the index, call plan, carry out the effects through World.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "core/bundle/keys.h"
+#include "core/bundle/wire.h"
+#include "core/jose/key_set.h"
+#include "operator/controllers/index.h"
+#include "operator/controllers/world.h"
+
+namespace meshauth::controllers {
+
+/// What one fetch of a key source gave.
+struct FetchResult {
+  // A good fetch.
+  std::shared_ptr<const jose::KeySet> keys;  ///< null: the fetch failed
+  bool not_modified = false;
+  std::string jwks_uri, discovered_issuer, etag;
+  // A failed one.
+  std::string error_reason, error_message;
+  bool discovery_failed = false;
+  // Both.
+  std::uint32_t consecutive_failures = 0;
+  plan::Time time{};
+  std::optional<plan::Time> next_fetch;
+};
+
+class Controllers {
+ public:
+  struct Queue {
+    std::function<void(const Key&)> add;
+    std::function<void(const Key&, std::chrono::milliseconds)> add_after;
+  };
+
+  /// term: of this leadership. The index, the world and the key outlive it.
+  Controllers(Index& index, World& world, Queue queue, bundle::SigningKey key, std::uint64_t term);
+
+  /// One unit of work; thread-safe for different keys. False: again, with back-off.
+  bool reconcile(const Key& key);
+
+  /// What the record held at the start: the bundle goes on byte for byte where the plan has the same revision, and its
+  /// policies are the last good form of those that are refused now. What is not signed by us is passed over.
+  void adopt(const std::string& workload, std::string manifest_json, std::string signature, bundle::Files files);
+  void restore_keys(const std::string& source, plan::KeyHistory history);
+
+  // From outside, any thread.
+  void on_fetched(const std::string& source, const FetchResult& result);
+  void on_recorded(const std::string& workload, const std::string& revision, const Status& outcome);
+  void on_ack(const std::string& workload, const std::string& pod, const bundle::Ack& ack);
+  void on_report(const std::string& workload, const std::string& pod, const bundle::Report& report);
+  void on_pod_gone(const std::string& workload, const std::string& pod);
+
+  /// Keys of a change in the index.
+  void enqueue(const Keys& keys);
+
+  struct Counts {
+    std::size_t workloads = 0, sidecars = 0, programmed = 0;
+  };
+  Counts counts() const;
+
+ private:
+  struct WorkloadState {
+    std::shared_ptr<const bundle::Bundle> current;
+    bool published = false;
+    std::optional<plan::Previous> previous;  ///< what current says
+    std::string recorded, record_error, bundle_error;
+    std::string fresh_json;
+    plan::Time fresh_recorded{};
+    Seconds fresh_renewal{0};
+    bool flavour_conflict = false;
+    std::map<std::string, bundle::Ack> acks;  ///< by pod
+  };
+
+  bool reconcile_workload(const std::string& id);
+  bool reconcile_policy(const std::string& id);
+  bool reconcile_provider(const std::string& id);
+  bool reconcile_source(const std::string& id);
+  bool write_status(Kind kind, const std::string& id, nlohmann::json status, const nlohmann::json& before);
+
+  void retire_workload(const std::string& id);
+  Status make_current(const std::string& id, bundle::Files files);
+  void push_fresh(const std::string& id, const std::set<std::string>& sources);
+  void keep_recorded(const std::string& id);
+  bool settle_history(const std::string& source, plan::KeyHistory history, bool keys_changed);
+  plan::WorkloadProgress progress(const std::string& id) const;
+  plan::Previous read_previous(const bundle::Bundle& bundle) const;
+  template <class Change>
+  void change(const std::string& id, Change apply);
+
+  Index& index_;
+  World& world_;
+  const Queue queue_;
+  const bundle::SigningKey key_;
+  const bundle::Trust trust_;  ///< our own key alone: what records are judged by
+  const std::uint64_t term_;
+  std::atomic<std::uint64_t> sequence_{0};
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_ from here on.
+  std::unordered_map<std::string, WorkloadState> states_;
+  std::unordered_map<std::string, plan::KeyHistory> unrecorded_;  ///< key sets whose record could not be written
+  std::unordered_map<std::string, plan::Time> keys_recorded_;     ///< last_good of the record
+  std::unordered_map<std::string, plan::AuditCounts> audit_;      ///< by policy
+  std::unordered_map<Key, std::chrono::steady_clock::time_point> status_written_;
+};
+
+}  // namespace meshauth::controllers
