@@ -29,11 +29,26 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGHUP, stop)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """A failure ends with the last words of our programs."""
+    report = yield
+    if report.failed:
+        for process in _running_supervisor.processes if _running_supervisor else []:
+            if process.name.startswith(("operator", "sidecar")):
+                report.sections.append((process.name, process.tail(15)))
+    return report
+
+
+_running_supervisor: Supervisor | None = None
+
+
 @pytest.fixture(scope="session")
 def supervisor():
     """Every program of the run; all are gone at its end, whatever happened. Logs stay in build/e2e/logs."""
     logs = Path(tempfile.mkdtemp(prefix="run-", dir=_fresh(_LOGS)))
-    owner = Supervisor(logs)
+    global _running_supervisor
+    owner = _running_supervisor = Supervisor(logs)
     try:
         yield owner
     finally:
@@ -132,9 +147,8 @@ def operator_process(supervisor, cluster, workdir, operator_rights):
 
 @pytest.fixture
 def operator(operator_process):
-    """The operator, running: a test before may have stopped or killed it."""
-    if not operator_process.process or not operator_process.process.is_running():
-        operator_process.restart()
+    """The operator, running."""
+    operator_process.ensure_running()
     return operator_process
 
 

@@ -50,6 +50,11 @@ class Operator:
             ready=lambda: self.endpoint("/readyz").status == 200,
         )
 
+    def ensure_running(self) -> None:
+        """A test before may have stopped or killed it."""
+        if not self.process or not self.process.is_running():
+            self.restart()
+
     def stop(self) -> None:
         if self.process:
             self._supervisor.stop(self.process)

@@ -77,10 +77,9 @@ def test_a_provider_that_turns_bad_keeps_its_last_good_keys(mesh, bad_idp, path,
 
     bad_idp.on(path, behaviour(bad_idp))
     _ask_for_a_fetch(orders, bad_idp, path)
-    if condition == "KeysFresh":  # the last good ones are, and what failed is said all the same
-        mesh.ns.await_condition("identityprovider", "idp", condition, "True", says=("last fetch failed", says), within=40)
-    else:
-        mesh.ns.await_condition("identityprovider", "idp", condition, "False", says=says, within=40)
+    # The last good keys are fresh, and what failed is said all the same.
+    status, words = ("True", ("last fetch failed", says)) if condition == "KeysFresh" else ("False", (says,))
+    mesh.ns.await_condition("identityprovider", "idp", condition, status, says=words, within=40)
     orders.answers(200, token=token)
     assert orders.revision() == revision
     assert mesh.ns.get("identityprovider", "idp")["status"]["keyCount"] == 1

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.operator, pytest.mark.sidecar]
 @pytest.fixture(scope="module")
 def guarded(supervisor, workdir, cluster, authority, operator_process):
     """One sidecar for all cases, and the scripted provider it trusts."""
+    operator_process.ensure_running()
     idp = BadIdp(authority)
     with cluster.temporary_namespace("requests") as space:
         mesh = Mesh(supervisor, workdir / "sidecars", space, operator_process)

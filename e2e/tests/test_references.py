@@ -26,7 +26,10 @@ def test_a_policy_without_pods_says_so_and_needs_nobody(mesh, oidc):
 def test_an_allow_with_a_provider_that_does_not_exist_matches_nobody(mesh, oidc):
     mesh.provider(oidc)
     mesh.policy("readers", rule("read", caller("missing"), READ))
-    mesh.ns.await_condition("accesspolicy", "readers", "ResolvedRefs", "False", reason="ProviderNotFound", says=f"{mesh.ns.name}/missing")
+    missing = f"{mesh.ns.name}/missing"
+    mesh.ns.await_condition(
+        "accesspolicy", "readers", "ResolvedRefs", "False", reason="ProviderNotFound", says=missing
+    )
     mesh.ns.await_condition("accesspolicy", "readers", "Ready", "False")
     orders = mesh.sidecar("orders")
     orders.await_answer(200, token=oidc.token("alice", "orders:read"))  # the other entry works
