@@ -17,15 +17,26 @@ struct CompiledPolicy {
     std::string id;  ///< namespace/name
     model::Mode mode = model::Mode::Enforce;
     std::vector<model::Rule> rules;
+    std::set<std::string> unresolved;  ///< provider ids that do not resolve for this policy (its namespace decides)
   };
   model::Action default_action = model::Action::Deny;  ///< for a workload that no enforced policy selects
-  std::vector<Entry> policies;                          ///< by id
-  std::set<std::string> unresolved;                     ///< provider ids that no bundle provider answers to
+  std::vector<Entry> policies;                         ///< by id
+  std::set<std::string> unresolved;                    ///< provider ids that no bundle provider answers to
 };
 
-/// Policies in any order; `resolved` are the ids of the providers that resolve for their policy.
-CompiledPolicy compile(const std::vector<const model::AccessPolicy*>& policies,
-                       const std::set<std::string>& unresolved, model::Action default_action);
+/// Policies in any order; `unresolved` are ids of providers that resolve for none of them.
+CompiledPolicy compile(const std::vector<const model::AccessPolicy*>& policies, const std::set<std::string>& unresolved,
+                       model::Action default_action);
+
+/// A policy, and the providers that do not resolve for it: a provider shared with the root namespace alone resolves for
+/// a mesh-wide policy, and not for one of the workload's own namespace.
+struct PolicyInput {
+  const model::AccessPolicy* policy = nullptr;
+  std::set<std::string> unresolved;
+};
+CompiledPolicy compile(const std::vector<PolicyInput>& policies, model::Action default_action);
+
+constexpr std::size_t kMaxPolicyBytes = 900 * 1024;  ///< of policy.json: a bundle's own limit
 
 /// policy.json: deterministic, the same for any order of input.
 std::string to_json(const CompiledPolicy& policy);

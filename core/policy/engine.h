@@ -1,11 +1,11 @@
 // The decision: (compiled policies, principal, request) -> allow or deny, with rule and reason.
 #pragma once
 
+#include <simdjson.h>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <simdjson.h>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,20 +35,20 @@ struct Principal {
 struct Request {
   std::string_view method;
   const Path* path = nullptr;
-  std::string_view host;       ///< normalized
-  std::uint16_t port = 0;      ///< the application's
-  IpAddress source;            ///< the TCP peer's
+  std::string_view host;   ///< normalized
+  std::uint16_t port = 0;  ///< the application's
+  IpAddress source;        ///< the TCP peer's
   /// All values of a header (name in lower case).
   std::function<std::vector<std::string_view>(std::string_view name)> headers;
 };
 
 struct Verdict {
   bool allow = false;
-  Reason reason = Reason::no_rule_matched;     ///< none where allowed
-  std::string_view policy;                     ///< id of the policy whose rule decided; empty if none did
-  std::string_view rule;                       ///< its name; valid while the engine is
-  std::string_view provider;                   ///< first provider (by id) that matched the deciding rule; empty if none
-  std::vector<std::string> missing_scopes;     ///< scope_insufficient: what the challenge names
+  Reason reason = Reason::no_rule_matched;  ///< none where allowed
+  std::string_view policy;                  ///< id of the policy whose rule decided; empty if none did
+  std::string_view rule;                    ///< its name; valid while the engine is
+  std::string_view provider;                ///< first provider (by id) that matched the deciding rule; empty if none
+  std::vector<std::string> missing_scopes;  ///< scope_insufficient: what the challenge names
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 

@@ -27,8 +27,8 @@ struct Path {
 };
 
 /// Decodes the raw path of a request target (before any '?') exactly once. path_ambiguous for what two parsers could
-/// read differently: no leading slash, `//`, dot segments (also encoded), `;`, raw `#`, `\`, %5C %00 %23 %3F %2F, control
-/// characters, a bad `%`, bad UTF-8.
+/// read differently: no leading slash, `//`, dot segments (also encoded), `;`, raw `#`, `\`, %5C %00 %23 %3F %2F,
+/// control characters, a bad `%`, bad UTF-8.
 tl::expected<Path, Reason> decode_path(std::string_view raw, const PathAllow& allow = {});
 
 /// Host as the policy compares it: lower case, without port and trailing dot; nullopt if it is no host

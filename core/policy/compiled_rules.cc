@@ -1,0 +1,189 @@
+#include "core/policy/compiled_rules.h"
+
+#include <algorithm>
+
+namespace meshauth::policy {
+namespace {
+
+/// Methods beyond the first 63 share the last bit and are compared as text.
+constexpr std::uint32_t kSharedMethod = 63;
+
+bool resolves(const CompiledPolicy& policy, const CompiledPolicy::Entry& entry, const model::ProviderRef& provider) {
+  const std::string id = provider.id();
+  return policy.unresolved.count(id) == 0 && entry.unresolved.count(id) == 0;
+}
+
+template <class T>
+bool among(const std::vector<T>& list, const auto& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+bool any_matches(const auto& patterns, const auto& value) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return pattern.matches(value); });
+}
+
+bool method_among(std::uint64_t mask, const std::vector<std::string>& names, std::uint64_t bit,
+                  std::string_view method) {
+  if ((mask & bit) == 0) return false;
+  return bit != std::uint64_t{1} << kSharedMethod || among(names, method);
+}
+
+template <class Visit>
+void each_rule(const CompiledPolicy& policy, Visit visit) {
+  for (const CompiledPolicy::Entry& entry : policy.policies) {
+    for (const model::Rule& rule : entry.rules) visit(entry, rule);
+  }
+}
+
+}  // namespace
+
+void Names::add(std::string_view name) {
+  names_.emplace_back(name);
+}
+
+void Names::freeze() {
+  std::sort(names_.begin(), names_.end());
+  names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
+}
+
+std::uint32_t Names::find(std::string_view name) const {
+  const auto at = std::lower_bound(names_.begin(), names_.end(), name);
+  return at == names_.end() || *at != name ? kNone : static_cast<std::uint32_t>(at - names_.begin());
+}
+
+bool ToMatch::matches(const Request& request, std::uint64_t method) const {
+  if (methods != 0 && !method_among(methods, to->methods, method, request.method)) return false;
+  if (method_among(not_methods, to->not_methods, method, request.method)) return false;
+  if (!to->ports.empty() && !among(to->ports, request.port)) return false;
+  if (among(to->not_ports, request.port)) return false;
+  return !any_matches(not_hosts, request.host) && !any_matches(not_paths, *request.path);
+}
+
+bool RuleMatch::conditions_hold(const Request& request) const {
+  for (const model::SourceIpCondition* source : sources) {
+    const auto& blocks = source->blocks;
+    const auto holds = [&](const Cidr& block) { return block.contains(request.source); };
+    if (std::none_of(blocks.begin(), blocks.end(), holds)) return false;
+  }
+  for (const model::HeaderCondition* header : headers) {
+    if (!request.headers) return false;
+    const auto values = request.headers(header->name);
+    if (values.size() != 1 || !among(header->values, values.front())) return false;
+  }
+  return true;
+}
+
+CompiledRules::CompiledRules(const CompiledPolicy& policy) {
+  each_rule(policy, [&](const auto& entry, const model::Rule& rule) {
+    for (const model::From& from : rule.from) {
+      if (from.provider && resolves(policy, entry, *from.provider)) providers_.add(from.provider->id());
+    }
+    for (const model::To& to : rule.to) {
+      for (const auto* methods : {&to.methods, &to.not_methods}) {
+        for (const std::string& method : *methods) methods_.add(method);
+      }
+    }
+  });
+  providers_.freeze();
+  methods_.freeze();
+  provider_enforced_.resize(providers_.size());
+  each_rule(policy, [&](const auto& entry, const model::Rule& rule) { add_rule(policy, entry, rule); });
+}
+
+void CompiledRules::add_rule(const CompiledPolicy& policy, const CompiledPolicy::Entry& entry,
+                             const model::Rule& rule) {
+  RuleMatch out;
+  out.policy = &entry;
+  out.rule = &rule;
+  out.deny = rule.action == model::Action::Deny;
+  out.audit = entry.mode == model::Mode::Audit;
+  if (rule.from.empty()) out.from.push_back({});
+  for (const model::From& from : rule.from) {
+    FromMatch match{FromMatch::Kind::Anyone, kNone, &from};
+    if (from.provider && resolves(policy, entry, *from.provider)) {
+      match.kind = FromMatch::Kind::Provider;
+      match.provider = providers_.find(from.provider->id());
+      out.takes_tokens = true;
+      if (!out.audit) provider_enforced_[match.provider] = true;
+    } else if (from.provider && !out.deny) {
+      match.kind = FromMatch::Kind::Nobody;
+    }
+    out.from.push_back(match);
+  }
+  out.anyone = std::any_of(out.from.begin(), out.from.end(),
+                           [](const FromMatch& from) { return from.kind == FromMatch::Kind::Anyone; });
+  for (const model::When& when : rule.when) {
+    if (const auto* source = std::get_if<model::SourceIpCondition>(&when)) out.sources.push_back(source);
+    if (const auto* header = std::get_if<model::HeaderCondition>(&when)) out.headers.push_back(header);
+    if (const auto* variable = std::get_if<model::PathVariableCondition>(&when)) {
+      out.variables.push_back({variable->variable, claim(variable->equals_claim)});
+    }
+  }
+  rules_.push_back(std::move(out));
+  std::vector<std::uint32_t> tos;
+  for (const model::To& to : rule.to) {
+    ToMatch match{&to, method_bits(to.methods), method_bits(to.not_methods), {}, {}};
+    for (const std::string& host : to.not_hosts) match.not_hosts.emplace_back(host);
+    for (const std::string& path : to.not_paths) match.not_paths.emplace_back(path);
+    tos.push_back(static_cast<std::uint32_t>(tos_.size()));
+    tos_.push_back(std::move(match));
+  }
+  tos_of_rule_.push_back(std::move(tos));
+}
+
+std::uint64_t CompiledRules::method_bits(const std::vector<std::string>& methods) const {
+  std::uint64_t bits = 0;
+  for (const std::string& method : methods) bits |= method_bit(method);
+  return bits;
+}
+
+std::uint64_t CompiledRules::method_bit(std::string_view method) const {
+  const std::uint32_t index = methods_.find(method);
+  return index == kNone ? 0 : std::uint64_t{1} << std::min(index, kSharedMethod);
+}
+
+std::uint32_t CompiledRules::claim(const ClaimPath& path) {
+  const auto at = std::find(claims_.begin(), claims_.end(), path);
+  if (at != claims_.end()) return static_cast<std::uint32_t>(at - claims_.begin());
+  claims_.push_back(path);
+  return static_cast<std::uint32_t>(claims_.size() - 1);
+}
+
+std::vector<Way> CompiledRules::ways() const {
+  std::vector<Way> out;
+  for (std::uint32_t rule = 0; rule < rules_.size(); ++rule) {
+    if (tos_of_rule_[rule].empty()) add_ways(out, rule, kNone);
+    for (const std::uint32_t to : tos_of_rule_[rule]) add_ways(out, rule, to);
+  }
+  return out;
+}
+
+void CompiledRules::add_ways(std::vector<Way>& out, std::uint32_t rule, std::uint32_t to) const {
+  const auto& checks = rules_[rule].variables;
+  std::vector<Way> by_path;
+  const model::To* entry = to == kNone ? nullptr : tos_[to].to;
+  if (entry == nullptr || entry->paths.empty()) {
+    by_path.push_back({{rule, to, std::vector(checks.size(), Route::kUnbound)}, nullptr, std::nullopt});
+  } else {
+    for (const std::string& path : entry->paths) {
+      Way way{{rule, to, {}}, nullptr, PathPattern(path)};
+      for (const VariableCheck& check : checks) {
+        const auto segment = way.path->variable(check.variable);
+        way.route.variables.push_back(segment ? static_cast<std::uint16_t>(*segment) : Route::kUnbound);
+      }
+      by_path.push_back(std::move(way));
+    }
+  }
+  if (entry == nullptr || entry->hosts.empty()) {
+    out.insert(out.end(), by_path.begin(), by_path.end());
+    return;
+  }
+  for (const std::string& host : entry->hosts) {
+    for (Way way : by_path) {
+      way.host = &host;
+      out.push_back(std::move(way));
+    }
+  }
+}
+
+}  // namespace meshauth::policy

@@ -1,0 +1,352 @@
+#include "core/policy/reference/reference.h"
+
+#include <algorithm>
+
+namespace meshauth::reference {
+namespace {
+
+using model::Action;
+using model::Mode;
+using nlohmann::json;
+using Strings = std::vector<std::string>;
+
+bool has(const Strings& list, const std::string& text) {
+  for (const auto& item : list) {
+    if (item == text) return true;
+  }
+  return false;
+}
+
+Strings split(const std::string& text, char at) {
+  Strings out(1);
+  for (const char c : text) {
+    if (c == at) {
+      out.emplace_back();
+    } else {
+      out.back() += c;
+    }
+  }
+  return out;
+}
+
+// Claims.
+
+std::optional<std::string> text_of(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
+  if (value.is_number()) return value.dump();
+  return std::nullopt;
+}
+
+const json* claim_at(const json& claims, const Strings& path) {
+  const json* at = &claims;
+  for (const auto& name : path) {
+    if (!at->is_object() || !at->contains(name)) return nullptr;
+    at = &at->at(name);
+  }
+  return at;
+}
+
+/// The claim as a list: a scalar is a list of one.
+json list_of(const json& claim) {
+  return claim.is_array() ? claim : json::array({claim});
+}
+
+bool claim_holds(const ClaimCondition& condition, const json& claims) {
+  const json* claim = claim_at(claims, condition.path);
+  if (claim == nullptr) return condition.op == ClaimOperator::NotExists;
+  Strings texts;
+  Strings strings;
+  for (const json& item : list_of(*claim)) {
+    if (const auto text = text_of(item)) texts.push_back(*text);
+    if (item.is_string()) strings.push_back(item.get<std::string>());
+  }
+  bool in = false, all = true, prefix = false, suffix = false;
+  for (const auto& value : condition.values) {
+    in = in || has(texts, value);
+    all = all && has(texts, value);
+    for (const auto& text : strings) {
+      prefix = prefix || text.rfind(value, 0) == 0;
+      suffix = suffix || (text.size() >= value.size() && text.substr(text.size() - value.size()) == value);
+    }
+  }
+  switch (condition.op) {
+    case ClaimOperator::Exists:
+      return true;
+    case ClaimOperator::NotExists:
+      return false;
+    case ClaimOperator::In:
+      return in;
+    case ClaimOperator::NotIn:
+      return !in;
+    case ClaimOperator::Contains:
+      return all;
+    case ClaimOperator::Prefix:
+      return prefix;
+    case ClaimOperator::Suffix:
+      return suffix;
+  }
+  return false;
+}
+
+// Callers.
+
+bool list_holds(const model::ListMatch& match, const Strings& given) {
+  for (const auto& text : match.all) {
+    if (!has(given, text)) return false;
+  }
+  for (const auto& text : match.any) {
+    if (has(given, text)) return true;
+  }
+  return match.any.empty();
+}
+
+bool subject_holds(const Strings& patterns, const std::string& subject) {
+  for (const auto& pattern : patterns) {
+    const Strings parts = split(pattern, '*');
+    if (parts.size() == 1 && pattern == subject) return true;
+    if (parts.size() == 1 || subject.size() < parts[0].size() + parts[1].size()) continue;
+    if (subject.substr(0, parts[0].size()) == parts[0] && subject.substr(subject.size() - parts[1].size()) == parts[1])
+      return true;
+  }
+  return patterns.empty();
+}
+
+/// All of the entry but its scopes.
+bool entry_holds_but_scopes(const model::From& from, const Identity& identity, const json& claims) {
+  bool holds = identity.provider == from.provider->id() && subject_holds(from.subjects, identity.subject) &&
+               (from.clients.empty() || has(from.clients, identity.client)) &&
+               list_holds(from.groups, identity.groups) && list_holds(from.roles, identity.roles);
+  for (const auto& condition : from.claims) holds = holds && !claims.is_null() && claim_holds(condition, claims);
+  return holds;
+}
+
+// Requests.
+
+struct Binding {
+  std::map<std::string, std::string> variables;
+};
+
+/// How the pattern binds its variables, if it matches.
+std::optional<Binding> path_binding(const std::string& pattern, const Strings& segments) {
+  Strings pieces = split(pattern.substr(1), '/');
+  const bool rest = pieces.back() == "**";
+  if (rest) pieces.pop_back();
+  if (segments.size() < pieces.size() || (!rest && segments.size() > pieces.size())) return std::nullopt;
+  Binding out;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const std::string& piece = pieces[i];
+    if (piece == "*" || (!piece.empty() && piece[0] == '{')) {
+      if (segments[i].empty()) return std::nullopt;
+      if (piece != "*") out.variables[piece.substr(1, piece.size() - 2)] = segments[i];
+    } else if (piece != segments[i]) {
+      return std::nullopt;
+    }
+  }
+  return out;
+}
+
+bool host_holds(const Strings& patterns, const std::string& host) {
+  for (const auto& pattern : patterns) {
+    if (pattern == host) return true;
+    if (pattern[0] == '[' && host[0] == '[') {  // one address has many spellings
+      const auto address = [](const std::string& text) { return IpAddress::parse(text.substr(1, text.size() - 2)); };
+      if (address(pattern) == address(host)) return true;
+    }
+    if (pattern[0] != '*') continue;
+    const std::string end = pattern.substr(1);
+    if (host.size() > end.size() && host.substr(host.size() - end.size()) == end) return true;
+  }
+  return false;
+}
+
+bool path_holds(const Strings& patterns, const Strings& segments) {
+  for (const auto& pattern : patterns) {
+    if (path_binding(pattern, segments)) return true;
+  }
+  return false;
+}
+
+bool port_holds(const std::vector<std::uint16_t>& ports, std::uint16_t port) {
+  return std::count(ports.begin(), ports.end(), port) > 0;
+}
+
+/// Each way that the request fits `to` of the rule: how its path is bound.
+std::vector<Binding> bindings(const model::Rule& rule, const Request& request) {
+  std::vector<Binding> out;
+  if (rule.to.empty()) out.emplace_back();
+  for (const model::To& to : rule.to) {
+    const bool fits = (to.methods.empty() || has(to.methods, request.method)) && !has(to.not_methods, request.method) &&
+                      (to.hosts.empty() || host_holds(to.hosts, request.host)) &&
+                      !host_holds(to.not_hosts, request.host) &&
+                      (to.ports.empty() || port_holds(to.ports, request.port)) &&
+                      !port_holds(to.not_ports, request.port) && !path_holds(to.not_paths, request.segments);
+    if (!fits) continue;
+    if (to.paths.empty()) out.emplace_back();
+    for (const auto& pattern : to.paths) {
+      if (const auto binding = path_binding(pattern, request.segments)) out.push_back(*binding);
+    }
+  }
+  return out;
+}
+
+bool in_block(const Cidr& block, const IpAddress& address) {
+  for (unsigned bit = 0; bit < block.prefix; ++bit) {
+    const unsigned shift = 7 - bit % 8;
+    if ((block.base.bytes[bit / 8] >> shift & 1) != (address.bytes[bit / 8] >> shift & 1)) return false;
+  }
+  return true;
+}
+
+/// claims: null pointer: a token might say anything.
+bool when_holds(const model::When& when, const Request& request, const Binding& binding, const json* claims) {
+  if (const auto* source = std::get_if<model::SourceIpCondition>(&when)) {
+    for (const Cidr& block : source->blocks) {
+      if (in_block(block, request.source)) return true;
+    }
+    return false;
+  }
+  if (const auto* header = std::get_if<model::HeaderCondition>(&when)) {
+    return request.headers.count(header->name) == 1 && has(header->values, request.headers.find(header->name)->second);
+  }
+  const auto& variable = std::get<model::PathVariableCondition>(when);
+  const auto bound = binding.variables.find(variable.variable);
+  if (bound == binding.variables.end()) return false;
+  if (claims == nullptr) return true;
+  const json* claim = claims->is_null() ? nullptr : claim_at(*claims, variable.equals_claim);
+  return claim != nullptr && text_of(*claim) == bound->second;
+}
+
+bool request_fits(const model::Rule& rule, const Request& request, const json* claims) {
+  for (const Binding& binding : bindings(rule, request)) {
+    bool all = true;
+    for (const auto& when : rule.when) all = all && when_holds(when, request, binding, claims);
+    if (all) return true;
+  }
+  return false;
+}
+
+// The decision.
+
+/// A caller as one set of policies sees it: identities of providers that no policy of the set may use do not count.
+Caller seen_by(const std::vector<const Policy*>& policies, const Caller& caller) {
+  std::set<std::string> named;
+  for (const Policy* policy : policies) {
+    for (const auto& rule : policy->policy.rules) {
+      for (const auto& from : rule.from) {
+        if (from.provider && policy->unresolved.count(from.provider->id()) == 0) named.insert(from.provider->id());
+      }
+    }
+  }
+  Caller out;
+  for (const auto& identity : caller.identities) {
+    if (named.count(identity.provider) > 0) out.identities.push_back(identity);
+  }
+  std::sort(out.identities.begin(), out.identities.end(),
+            [](const auto& a, const auto& b) { return a.provider < b.provider; });
+  if (!out.identities.empty()) out.claims = caller.claims;
+  return out;
+}
+
+struct FromAnswer {
+  bool holds = false, scopes_missing = false, token_helps = false;
+  std::string provider;
+  Strings missing;
+};
+
+Strings missing_of(const model::ListMatch& wanted, const Strings& given) {
+  Strings out;
+  for (const auto& scope : wanted.all) {
+    if (!has(given, scope)) out.push_back(scope);
+  }
+  if (!list_holds({{}, wanted.any}, given)) out.insert(out.end(), wanted.any.begin(), wanted.any.end());
+  return out;
+}
+
+FromAnswer ask_from(const Policy& policy, const model::Rule& rule, const Caller& caller) {
+  FromAnswer out;
+  std::set<std::string> matched;
+  const auto match_everyone = [&] {
+    out.holds = true;
+    for (const auto& identity : caller.identities) matched.insert(identity.provider);
+  };
+  if (rule.from.empty()) match_everyone();
+  for (const auto& from : rule.from) {
+    if (from.anyone) {
+      match_everyone();
+    } else if (policy.unresolved.count(from.provider->id()) > 0) {
+      if (rule.action == Action::Deny) match_everyone();
+    } else {
+      out.token_helps = true;
+      for (const auto& identity : caller.identities) {
+        if (!entry_holds_but_scopes(from, identity, caller.claims)) continue;
+        if (list_holds(from.scopes, identity.scopes)) {
+          out.holds = true;
+          matched.insert(identity.provider);
+        } else if (!out.scopes_missing) {
+          out.scopes_missing = true;
+          out.missing = missing_of(from.scopes, identity.scopes);
+        }
+      }
+    }
+  }
+  if (!matched.empty()) out.provider = *matched.begin();
+  return out;
+}
+
+Answer judge(const std::vector<const Policy*>& policies, bool default_allow, const Caller& everything,
+             const Request& request) {
+  Answer answer;
+  if (policies.empty()) {
+    answer.allow = default_allow;
+    answer.reason = default_allow ? "" : "no_policy";
+    return answer;
+  }
+  const Caller caller = seen_by(policies, everything);
+  for (const Action action : {Action::Deny, Action::Allow}) {
+    for (const Policy* policy : policies) {
+      for (const auto& rule : policy->policy.rules) {
+        const FromAnswer from = ask_from(*policy, rule, caller);
+        if (rule.action != action || !from.holds || !request_fits(rule, request, &caller.claims)) continue;
+        return {action == Action::Allow,
+                action == Action::Allow ? "" : "denied_by_rule",
+                policy->policy.meta.id(),
+                rule.name,
+                from.provider,
+                {}};
+      }
+    }
+  }
+  answer.reason = "no_rule_matched";
+  for (const Policy* policy : policies) {
+    for (const auto& rule : policy->policy.rules) {
+      if (rule.action == Action::Deny) continue;
+      const FromAnswer from = ask_from(*policy, rule, caller);
+      if (caller.identities.empty()) {
+        if (from.token_helps && request_fits(rule, request, nullptr)) answer.reason = "token_missing";
+      } else if (from.scopes_missing && request_fits(rule, request, &caller.claims)) {
+        answer.reason = "scope_insufficient";
+        answer.missing_scopes = from.missing;
+        return answer;
+      }
+    }
+  }
+  return answer;
+}
+
+}  // namespace
+
+Answers decide(std::vector<const Policy*> policies, bool default_allow, const Caller& caller, const Request& request) {
+  std::sort(policies.begin(), policies.end(),
+            [](const Policy* a, const Policy* b) { return a->policy.meta.id() < b->policy.meta.id(); });
+  std::vector<const Policy*> enforced;
+  for (const Policy* policy : policies) {
+    if (policy->policy.mode == Mode::Enforce) enforced.push_back(policy);
+  }
+  Answers out{judge(enforced, default_allow, caller, request), std::nullopt};
+  const Answer with_audit = judge(policies, default_allow, caller, request);
+  if (with_audit.allow != out.enforced.allow) out.audit = with_audit;
+  return out;
+}
+
+}  // namespace meshauth::reference

@@ -1,0 +1,143 @@
+// The engine against the second implementation.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/base/json_doc.h"
+#include "core/policy/engine.h"
+#include "core/policy/random_case_test.h"
+
+namespace meshauth::policy {
+namespace {
+
+using testing::Random;
+
+constexpr std::size_t kCallersPerPolicy = 20, kRequestsPerCaller = 50;
+
+std::size_t wanted_decisions() {
+  if (const char* text = std::getenv("MESH_AUTH_DECISIONS")) return std::strtoull(text, nullptr, 10);
+#ifdef NDEBUG
+  return 1'000'000;
+#else
+  return 50'000;
+#endif
+}
+
+CompiledPolicy compiled(const std::vector<reference::Policy>& policies, model::Action default_action) {
+  std::vector<PolicyInput> inputs;
+  for (const auto& policy : policies) inputs.push_back({&policy.policy, policy.unresolved});
+  return compile(inputs, default_action);
+}
+
+/// Owns the claims that a Principal points to.
+struct OwnedPrincipal {
+  explicit OwnedPrincipal(const reference::Caller& caller) : claims(JsonDoc::parse(caller.claims.dump()).value()) {
+    for (const auto& identity : caller.identities) {
+      principal.identities.push_back(
+          {identity.provider, identity.subject, identity.client, &identity.scopes, &identity.groups, &identity.roles});
+    }
+    if (!caller.claims.is_null()) principal.claims = claims.root();
+  }
+  JsonDoc claims;
+  Principal principal;
+};
+
+bool same(const Verdict& verdict, const reference::Answer& answer) {
+  return verdict.allow == answer.allow && reason_name(verdict.reason) == answer.reason &&
+         verdict.policy == answer.policy && verdict.rule == answer.rule && verdict.provider == answer.provider &&
+         verdict.missing_scopes == answer.missing_scopes;
+}
+
+bool same(const Decision& decision, const reference::Answers& answers) {
+  if (decision.audit.has_value() != answers.audit.has_value()) return false;
+  return same(decision.enforced, answers.enforced) && (!decision.audit || same(*decision.audit, *answers.audit));
+}
+
+std::string described(const Verdict& verdict) {
+  return fmt::format("{} {} {} {} {}", verdict.allow, reason_name(verdict.reason), verdict.policy, verdict.rule,
+                     verdict.provider);
+}
+std::string described(const reference::Answer& answer) {
+  return fmt::format("{} {} {} {} {}", answer.allow, answer.reason, answer.policy, answer.rule, answer.provider);
+}
+
+struct Tally {
+  std::size_t decisions = 0, allowed = 0, audit = 0, policies = 0;
+  std::map<std::string, std::size_t> reasons;
+};
+
+Request request_of(const reference::Request& from, const Path& path) {
+  Request request;
+  request.method = from.method;
+  request.path = &path;
+  request.host = from.host;
+  request.port = from.port;
+  request.source = from.source;
+  request.headers = [&from](std::string_view name) {
+    std::vector<std::string_view> out;
+    const auto [begin, end] = from.headers.equal_range(std::string(name));
+    for (auto at = begin; at != end; ++at) out.push_back(at->second);
+    return out;
+  };
+  return request;
+}
+
+void compare_round(Random& random, Tally& tally) {
+  auto policies = testing::random_policies(random);
+  const bool default_allow = random.one_in(2);
+  const auto action = default_allow ? model::Action::Allow : model::Action::Deny;
+  const CompiledPolicy policy = compiled(policies, action);
+  const std::string json = to_json(policy);
+  const auto reread = from_json(json);
+  REQUIRE_MESSAGE(reread, json);
+  const Engine engine(*reread);
+  // The other order says the same.
+  std::reverse(policies.begin(), policies.end());
+  CHECK(to_json(compiled(policies, action)) == json);
+  std::vector<const reference::Policy*> pointers;
+  for (const auto& item : policies) pointers.push_back(&item);
+  tally.policies += policies.size();
+  for (std::size_t c = 0; c < kCallersPerPolicy; ++c) {
+    const reference::Caller caller = testing::random_caller(random);
+    const OwnedPrincipal principal(caller);
+    const auto match = engine.match(principal.principal);
+    for (std::size_t r = 0; r < kRequestsPerCaller; ++r) {
+      const reference::Request from = testing::random_request(random);
+      const Path path{from.segments};
+      const Decision decision = engine.decide(*match, request_of(from, path));
+      const reference::Answers answers = reference::decide(pointers, default_allow, caller, from);
+      ++tally.decisions;
+      tally.allowed += answers.enforced.allow ? 1 : 0;
+      tally.audit += answers.audit ? 1 : 0;
+      ++tally.reasons[answers.enforced.reason];
+      if (same(decision, answers)) continue;
+      FAIL(fmt::format("engine: {}\nreference: {}\naudit: {} / {}\npolicy: {}\nclaims: {}\nrequest: {} {} {}",
+                       described(decision.enforced), described(answers.enforced),
+                       decision.audit ? described(*decision.audit) : "-",
+                       answers.audit ? described(*answers.audit) : "-", json, caller.claims.dump(), from.method,
+                       from.host, nlohmann::json(from.segments).dump()));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the engine decides as the reference does, over random policies, callers and requests") {
+  Random random(20240607);
+  Tally tally;
+  while (tally.decisions < wanted_decisions()) compare_round(random, tally);
+  CAPTURE(tally.decisions);
+  CHECK(tally.allowed * 10 >= tally.decisions * 2);
+  CHECK(tally.audit >= 50);
+  for (const char* reason :
+       {"", "token_missing", "scope_insufficient", "no_rule_matched", "denied_by_rule", "no_policy"}) {
+    CAPTURE(reason);
+    CHECK(tally.reasons[reason] >= 50);
+  }
+  MESSAGE(fmt::format("{} decisions, {} policies, {:.1f} % allowed, {} audit differences", tally.decisions,
+                      tally.policies, 100.0 * static_cast<double>(tally.allowed) / static_cast<double>(tally.decisions),
+                      tally.audit));
+}
+
+}  // namespace meshauth::policy

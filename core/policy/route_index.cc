@@ -1,0 +1,165 @@
+#include "core/policy/route_index.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <tuple>
+
+namespace meshauth::policy {
+namespace {
+
+constexpr std::uint32_t kHosts = 0, kEveryHost = 1;
+
+/// Keys come from policies alone, requests only look up: no need of a keyed hash.
+std::uint64_t hash_of(std::string_view text, std::uint32_t node) {
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;
+  std::uint64_t hash = (node + 1) * kOdd ^ text.size();
+  const auto mix = [&](std::uint64_t word) {
+    hash = (hash ^ word) * kOdd;
+    hash ^= hash >> 32;
+  };
+  while (text.size() >= 8) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data(), 8);
+    mix(word);
+    text.remove_prefix(8);
+  }
+  std::uint64_t last = 0;
+  std::memcpy(&last, text.data(), text.size());
+  mix(last);
+  return hash;
+}
+
+/// The text under which a host pattern's tree is kept: "*.example.com" and "example.com" differ in the dot.
+std::string host_key(const std::string& pattern) {
+  if (pattern.starts_with("*.")) return pattern.substr(1);
+  return normalize_host(pattern).value_or(pattern);
+}
+
+RouteClass class_of(const RuleMatch& rule) {
+  if (rule.audit) return rule.deny ? RouteClass::AuditDeny : RouteClass::AuditAllow;
+  return rule.deny ? RouteClass::Deny : RouteClass::Allow;
+}
+
+}  // namespace
+
+/// Grows the tree with ordered maps, then writes it into the index's own form.
+struct RouteIndex::Builder {
+  struct Growing {
+    std::map<std::string, std::uint32_t> texts;
+    std::uint32_t any = kNone;
+    std::vector<std::pair<RouteClass, const Route*>> exact, rest;
+  };
+  std::vector<Growing> nodes = std::vector<Growing>(2);
+
+  std::uint32_t make() {
+    nodes.emplace_back();
+    return static_cast<std::uint32_t>(nodes.size() - 1);
+  }
+
+  std::uint32_t text_child(std::uint32_t node, const std::string& text) {
+    if (const auto at = nodes[node].texts.find(text); at != nodes[node].texts.end()) return at->second;
+    const std::uint32_t child = make();
+    nodes[node].texts.emplace(text, child);
+    return child;
+  }
+
+  std::uint32_t any_child(std::uint32_t node) {
+    if (nodes[node].any == kNone) {
+      const std::uint32_t child = make();
+      nodes[node].any = child;
+    }
+    return nodes[node].any;
+  }
+
+  void add(const Way& way, RouteClass route_class) {
+    std::uint32_t node = way.host == nullptr ? kEveryHost : text_child(kHosts, host_key(*way.host));
+    bool rest = true;
+    if (way.path) {
+      rest = way.path->rest();
+      for (const auto& segment : way.path->segments()) {
+        node = segment.kind == PathPattern::Segment::Kind::Text ? text_child(node, segment.text) : any_child(node);
+      }
+    }
+    auto& place = rest ? nodes[node].rest : nodes[node].exact;
+    place.emplace_back(route_class, &way.route);
+  }
+};
+
+RouteIndex::RouteIndex(const CompiledRules& rules) {
+  const std::vector<Way> ways = rules.ways();
+  Builder builder;
+  for (const Way& way : ways) builder.add(way, class_of(rules.rules()[way.route.rule]));
+
+  const auto place = [&](auto& list) {
+    std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.first, a.second->rule) < std::tie(b.first, b.second->rule);
+    });
+    Place out;
+    std::size_t i = 0;
+    for (std::size_t c = 0; c < kRouteClasses; ++c) {
+      out.begin[c] = static_cast<std::uint32_t>(routes_.size());
+      for (; i < list.size() && list[i].first == static_cast<RouteClass>(c); ++i) routes_.push_back(*list[i].second);
+    }
+    out.begin[kRouteClasses] = static_cast<std::uint32_t>(routes_.size());
+    return out;
+  };
+  std::size_t capacity = 16;
+  while (capacity < builder.nodes.size() * 2) capacity *= 2;
+  edges_.resize(capacity);
+  for (std::uint32_t i = 0; i < builder.nodes.size(); ++i) {
+    auto& growing = builder.nodes[i];
+    nodes_.push_back({growing.any, !growing.texts.empty(), place(growing.exact), place(growing.rest)});
+    for (const auto& [text, child] : growing.texts) {
+      const std::uint64_t hash = hash_of(text, i);
+      std::size_t at = hash & (capacity - 1);
+      while (edges_[at].child != kNone) at = (at + 1) & (capacity - 1);
+      edges_[at] = {hash, i, child, text};
+    }
+  }
+  has_hosts_ = nodes_[kHosts].has_texts;
+}
+
+std::uint32_t RouteIndex::text_child(std::uint32_t node, std::string_view text, std::uint64_t hash) const {
+  const std::size_t mask = edges_.size() - 1;
+  for (std::size_t at = hash & mask; edges_[at].child != kNone; at = (at + 1) & mask) {
+    const Edge& edge = edges_[at];
+    if (edge.hash == hash && edge.parent == node && edge.text == text) return edge.child;
+  }
+  return kNone;
+}
+
+void RouteIndex::walk(std::uint32_t node, const Path& path, std::size_t depth, Places& out) const {
+  for (;;) {
+    const Node& here = nodes_[node];
+    if (!here.rest.empty()) out.add(here.rest);
+    if (depth == path.segments.size()) {
+      if (!here.exact.empty()) out.add(here.exact);
+      return;
+    }
+    const std::string& segment = path.segments[depth];
+    const std::uint32_t text = here.has_texts ? text_child(node, segment, hash_of(segment, node)) : kNone;
+    const std::uint32_t any = segment.empty() ? kNone : here.any;
+    if (text == kNone && any == kNone) return;
+    ++depth;
+    if (text != kNone && any != kNone) walk(any, path, depth, out);
+    node = text != kNone ? text : any;
+  }
+}
+
+void RouteIndex::find_host(std::string_view host, const Path& path, Places& out) const {
+  const std::uint32_t root = text_child(kHosts, host, hash_of(host, kHosts));
+  if (root != kNone) walk(root, path, 0, out);
+}
+
+void RouteIndex::find(std::string_view host, const Path& path, Places& out) const {
+  walk(kEveryHost, path, 0, out);
+  if (!has_hosts_) return;
+  find_host(host, path, out);
+  // "*.example.com" is below example.com by one label or more: every suffix that begins with a dot inside the host.
+  for (auto dot = host.find('.', 1); dot != std::string_view::npos; dot = host.find('.', dot + 1)) {
+    find_host(host.substr(dot), path, out);
+  }
+}
+
+}  // namespace meshauth::policy
