@@ -37,15 +37,6 @@ double skew_of(const ProviderSettings& provider) {
   return static_cast<double>(provider.clock_skew.count());
 }
 
-std::optional<Failure> check_type(const ProviderSettings& provider, const Jws& jws) {
-  const auto& allowed = provider.token_types;
-  const bool listed = std::find(allowed.begin(), allowed.end(), jws.typ.value_or("")) != allowed.end();
-  const bool no_name = jws.typ && jws.typ->empty();  // "" in the list means a missing typ, not an empty one
-  if (listed && !no_name) return std::nullopt;
-  return failure(Stage::type, Reason::typ_not_allowed, "typ is {}; provider {} accepts {}",
-                 jws.typ ? in_quotes(*jws.typ) : std::string("missing"), provider.id, fmt::join(allowed, ", "));
-}
-
 std::optional<Failure> check_lifetime(const ProviderSettings& provider, const TokenClaims::Dates& dates) {
   if (!provider.max_token_lifetime) return std::nullopt;
   if (!dates.iat) {
@@ -57,25 +48,6 @@ std::optional<Failure> check_lifetime(const ProviderSettings& provider, const To
   if (lifetime <= static_cast<double>(most)) return std::nullopt;
   return failure(Stage::time, Reason::lifetime_too_long, "exp - iat is {} s; provider {} accepts at most {} s",
                  lifetime, provider.id, most);
-}
-
-std::optional<Failure> check_times(const ProviderSettings& provider, const TokenClaims::Dates& dates, double now) {
-  const double skew = skew_of(provider);
-  if (!dates.invalid.empty()) {
-    return failure(Stage::time, Reason::numericdate_invalid, "{} is not a number in [0, 2^53)", dates.invalid);
-  }
-  if (!dates.exp) return failure(Stage::time, Reason::exp_missing, "exp is missing");
-  if (*dates.exp + skew <= now) {
-    return failure(Stage::time, Reason::expired, "exp {} with a skew of {} s is not after {}", *dates.exp, skew, now);
-  }
-  if (dates.nbf && *dates.nbf - skew > now) {
-    return failure(Stage::time, Reason::not_yet_valid, "nbf {} with a skew of {} s is after {}", *dates.nbf, skew, now);
-  }
-  if (dates.iat && *dates.iat - skew > now) {
-    return failure(Stage::time, Reason::issued_in_future, "iat {} with a skew of {} s is after {}", *dates.iat, skew,
-                   now);
-  }
-  return check_lifetime(provider, dates);
 }
 
 /// A string or a list of strings (RFC 7519 section 4.1.3); a list with anything else in it is none.
@@ -94,24 +66,6 @@ bool names_audience(element claim, const std::vector<std::string>& audiences) {
     if (!is_text) return false;
   }
   return found;
-}
-
-std::optional<Failure> check_audience(const ProviderSettings& provider, element root) {
-  const auto claim = find_claim(root, provider.audience_claim);
-  if (claim && names_audience(*claim, provider.audiences)) return std::nullopt;
-  return failure(Stage::audience, Reason::audience_mismatch, "{} {}; provider {} accepts {}",
-                 fmt::join(provider.audience_claim, "."), claim ? "names another audience" : "is missing", provider.id,
-                 fmt::join(provider.audiences, ", "));
-}
-
-std::optional<Failure> check_required(const ProviderSettings& provider, element root) {
-  for (const ClaimCondition& condition : provider.required_claims) {
-    if (holds(condition, root)) continue;
-    return failure(Stage::claims, Reason::claim_required, "claim {} does not satisfy {} [{}] of provider {}",
-                   fmt::join(condition.path, "."), claim_operator_name(condition.op), fmt::join(condition.values, ", "),
-                   provider.id);
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -142,12 +96,61 @@ bool issuer_matches(std::string_view pattern, const TokenClaims& claims) noexcep
          issuer.ends_with(after) && issuer.substr(before.size(), claims.tenant->size()) == *claims.tenant;
 }
 
+std::optional<Failure> check_algorithm(const ProviderSettings& provider, const Jws& jws) {
+  if (provider.algorithms.contains(jws.algorithm)) return std::nullopt;
+  return failure(Stage::algorithm, Reason::alg_not_allowed, "alg {} is not among {} of provider {}",
+                 algorithm_name(jws.algorithm), fmt::join(provider.algorithms.names(), ", "), provider.id);
+}
+
+std::optional<Failure> check_type(const ProviderSettings& provider, const Jws& jws) {
+  const auto& allowed = provider.token_types;
+  const bool listed = std::find(allowed.begin(), allowed.end(), jws.typ.value_or("")) != allowed.end();
+  const bool no_name = jws.typ && jws.typ->empty();  // "" in the list means a missing typ, not an empty one
+  if (listed && !no_name) return std::nullopt;
+  return failure(Stage::type, Reason::typ_not_allowed, "typ is {}; provider {} accepts {}",
+                 jws.typ ? in_quotes(*jws.typ) : std::string("missing"), provider.id, fmt::join(allowed, ", "));
+}
+
+std::optional<Failure> check_times(const ProviderSettings& provider, const TokenClaims::Dates& dates, double now) {
+  const double skew = skew_of(provider);
+  if (!dates.invalid.empty()) {
+    return failure(Stage::time, Reason::numericdate_invalid, "{} is not a number in [0, 2^53)", dates.invalid);
+  }
+  if (!dates.exp) return failure(Stage::time, Reason::exp_missing, "exp is missing");
+  if (*dates.exp + skew <= now) {
+    return failure(Stage::time, Reason::expired, "exp {} with a skew of {} s is not after {}", *dates.exp, skew, now);
+  }
+  if (dates.nbf && *dates.nbf - skew > now) {
+    return failure(Stage::time, Reason::not_yet_valid, "nbf {} with a skew of {} s is after {}", *dates.nbf, skew, now);
+  }
+  if (dates.iat && *dates.iat - skew > now) {
+    return failure(Stage::time, Reason::issued_in_future, "iat {} with a skew of {} s is after {}", *dates.iat, skew,
+                   now);
+  }
+  return check_lifetime(provider, dates);
+}
+
+std::optional<Failure> check_audience(const ProviderSettings& provider, element root) {
+  const auto claim = find_claim(root, provider.audience_claim);
+  if (claim && names_audience(*claim, provider.audiences)) return std::nullopt;
+  return failure(Stage::audience, Reason::audience_mismatch, "{} {}; provider {} accepts {}",
+                 fmt::join(provider.audience_claim, "."), claim ? "names another audience" : "is missing", provider.id,
+                 fmt::join(provider.audiences, ", "));
+}
+
+std::optional<Failure> check_required(const ProviderSettings& provider, element root) {
+  for (const ClaimCondition& condition : provider.required_claims) {
+    if (holds(condition, root)) continue;
+    return failure(Stage::claims, Reason::claim_required, "claim {} does not satisfy {} [{}] of provider {}",
+                   fmt::join(condition.path, "."), claim_operator_name(condition.op), fmt::join(condition.values, ", "),
+                   provider.id);
+  }
+  return std::nullopt;
+}
+
 std::optional<Failure> check_claims(const ProviderSettings& provider, const Jws& jws, const TokenClaims& claims,
                                     double now) {
-  if (!provider.algorithms.contains(jws.algorithm)) {
-    return failure(Stage::algorithm, Reason::alg_not_allowed, "alg {} is not among {} of provider {}",
-                   algorithm_name(jws.algorithm), fmt::join(provider.algorithms.names(), ", "), provider.id);
-  }
+  if (auto failed = check_algorithm(provider, jws)) return failed;
   if (auto failed = check_type(provider, jws)) return failed;
   if (auto failed = check_times(provider, claims.dates, now)) return failed;
   if (auto failed = check_audience(provider, claims.root)) return failed;

@@ -43,7 +43,15 @@ constexpr std::string_view kTenantTemplate = "{tenantid}";
 /// Byte for byte; where the pattern holds {tenantid}, after putting the token's tid in. No tid, no match.
 bool issuer_matches(std::string_view pattern, const TokenClaims& claims) noexcept;
 
-/// alg, typ, exp, nbf, iat, lifetime, audience, required claims, in this order; nullopt if all pass. now: unix seconds.
+// One check each; nullopt if it passes.
+std::optional<Failure> check_algorithm(const ProviderSettings& provider, const Jws& jws);
+std::optional<Failure> check_type(const ProviderSettings& provider, const Jws& jws);
+std::optional<Failure> check_times(const ProviderSettings& provider, const TokenClaims::Dates& dates, double now);
+std::optional<Failure> check_audience(const ProviderSettings& provider, simdjson::dom::element root);
+std::optional<Failure> check_required(const ProviderSettings& provider, simdjson::dom::element root);
+
+/// All of them: alg, typ, exp, nbf, iat, lifetime, audience, required claims, in this order; nullopt if all pass. now:
+/// unix seconds.
 std::optional<Failure> check_claims(const ProviderSettings& provider, const Jws& jws, const TokenClaims& claims,
                                     double now);
 

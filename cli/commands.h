@@ -1,0 +1,10 @@
+// Every subcommand, one line each; main.cc calls them.
+#pragma once
+
+namespace meshauth::cli {
+
+class Program;
+
+void add_token(Program& program);
+
+}  // namespace meshauth::cli

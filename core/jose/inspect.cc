@@ -1,0 +1,97 @@
+#include "core/jose/inspect.h"
+
+#include "core/base/base64.h"
+#include "core/base/text.h"
+#include "core/jose/claims.h"
+
+namespace meshauth::jose {
+namespace {
+
+using enum Check::Result;
+
+Check check_of(std::string name, std::optional<Failure> failure) {
+  if (!failure) return {std::move(name), passed, Reason::none, ""};
+  return {std::move(name), failed, failure->reason, std::move(failure->detail)};
+}
+
+Check check_of(std::string name, const Refusal& refusal) {
+  return {std::move(name), failed, refusal.reason, refusal.detail};
+}
+
+Check skipped_check(std::string name, std::string detail) {
+  return {std::move(name), skipped, Reason::none, std::move(detail)};
+}
+
+/// What can be decoded is shown, however wrong the rest is.
+void show(std::string_view token, Inspection& out) {
+  if (token.size() > kMaxTokenBytes) return;
+  const auto segments = split(token, '.');
+  if (!segments.empty()) out.header = base64url_decode(segments[0]).value_or("");
+  if (segments.size() > 1) out.payload = base64url_decode(segments[1]).value_or("");
+}
+
+void check_provider(const Jws& jws, const TokenClaims& claims, const ProviderSettings& provider, double now,
+                    std::vector<Check>& out) {
+  if (provider.issuer.empty()) {
+    out.push_back(skipped_check("issuer", "no issuer was given to compare with"));
+  } else if (issuer_matches(provider.issuer, claims)) {
+    out.push_back(check_of("issuer", std::nullopt));
+  } else {
+    out.push_back({"issuer", failed, Reason::issuer_unknown,
+                   fmt::format("iss is {}, not {}", in_quotes(claims.issuer), in_quotes(provider.issuer))});
+  }
+  out.push_back(check_of("algorithm", check_algorithm(provider, jws)));
+  out.push_back(check_of("type", check_type(provider, jws)));
+  out.push_back(check_of("times", check_times(provider, claims.dates, now)));
+  out.push_back(provider.audiences.empty() ? skipped_check("audience", "no audience was given to compare with")
+                                           : check_of("audience", check_audience(provider, claims.root)));
+  if (!provider.required_claims.empty())
+    out.push_back(check_of("required claims", check_required(provider, claims.root)));
+}
+
+Check check_payload(const Jws& jws, const ProviderSettings& provider, double now, std::vector<Check>& rest) {
+  const auto doc = JsonDoc::parse(jws.payload, {.bytes = kMaxTokenBytes, .depth = 32});
+  if (!doc) return {"payload", failed, doc.error(), fmt::format("the payload is refused: {}", json_fault(doc.error()))};
+  if (!doc->root().is_object()) return {"payload", failed, Reason::json_invalid, "the payload is no JSON object"};
+  const auto claims = read_claims(doc->root());
+  if (claims) {
+    check_provider(jws, *claims, provider, now, rest);
+  } else {
+    rest.push_back(check_of("issuer", claims.error()));
+  }
+  return check_of("payload", std::nullopt);
+}
+
+}  // namespace
+
+Reason Inspection::first_failure() const {
+  for (const Check& check : checks) {
+    if (check.result == failed) return check.reason;
+  }
+  return Reason::none;
+}
+
+Inspection inspect(std::string_view token, const ProviderSettings& provider, const KeySet* keys, double now) {
+  Inspection out;
+  show(token, out);
+  JsonReader reader;
+  const auto jws = read_jws(token, reader);
+  if (!jws) {
+    out.checks.push_back(check_of("form and header", jws.error()));
+    return out;
+  }
+  out.checks.push_back(check_of("form and header", std::nullopt));
+  std::vector<Check> rest;
+  out.checks.push_back(check_payload(*jws, provider, now, rest));
+  out.checks.insert(out.checks.end(), rest.begin(), rest.end());
+  if (keys == nullptr) {
+    out.checks.push_back(skipped_check("signature", "no key set was given"));
+  } else if (const auto verified = verify_signature(token, *keys); !verified) {
+    out.checks.push_back(check_of("signature", verified.error()));
+  } else {
+    out.checks.push_back(check_of("signature", std::nullopt));
+  }
+  return out;
+}
+
+}  // namespace meshauth::jose
