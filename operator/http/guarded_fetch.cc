@@ -225,21 +225,8 @@ FetchResponse to_response(Parser&& parser) {
   return response;
 }
 
-}  // namespace
-
-std::string_view fetch_fault_name(FetchFault fault) noexcept {
-  switch (fault) {
-#define X(name)          \
-  case FetchFault::name: \
-    return #name;
-    MESH_AUTH_FETCH_FAULTS(X)
-#undef X
-  }
-  return "";
-}
-
-tl::expected<FetchResponse, FetchError> guarded_fetch(const FetchRequest& request, const FetchGuard& guard,
-                                                      const std::stop_token& stop) {
+tl::expected<FetchResponse, FetchError> fetch(const FetchRequest& request, const FetchGuard& guard,
+                                              const std::stop_token& stop) {
   DeadlineIo io(stop, steady_clock::now() + request.deadline);
   auto url = Url::parse(request.url);
   if (!url) return refuse(FetchFault::UrlInvalid, "{}", url.error().message);
@@ -265,6 +252,28 @@ tl::expected<FetchResponse, FetchError> guarded_fetch(const FetchRequest& reques
       return refuse(FetchFault::TooManyRedirects, "{} redirects more than {} times, last to {}", request.url,
                     kMaxRedirects, target->text());
     url = target;
+  }
+}
+
+}  // namespace
+
+std::string_view fetch_fault_name(FetchFault fault) noexcept {
+  switch (fault) {
+#define X(name)          \
+  case FetchFault::name: \
+    return #name;
+    MESH_AUTH_FETCH_FAULTS(X)
+#undef X
+  }
+  return "";
+}
+
+tl::expected<FetchResponse, FetchError> guarded_fetch(const FetchRequest& request, const FetchGuard& guard,
+                                                      const std::stop_token& stop) {
+  try {
+    return fetch(request, guard, stop);
+  } catch (const std::exception& error) {  // what Asio and the standard library throw where the machine has no more
+    return refuse(FetchFault::Internal, "fetching {}: {}", in_quotes(request.url, 256), error.what());
   }
 }
 

@@ -53,7 +53,8 @@ struct FetchResponse {
   X(RedirectRefused) /* to another scheme, host or port, or without a usable target */ \
   X(TooManyRedirects)                                                                  \
   X(TimedOut)                                                                          \
-  X(Cancelled)
+  X(Cancelled)                                                                         \
+  X(Internal) /* no memory, no file descriptor, no thread */
 
 enum class FetchFault : std::uint8_t {
 #define X(name) name,
