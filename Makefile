@@ -1,0 +1,114 @@
+# `make` alone prints what there is. Everything built lies under build/.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+
+# A target whose part is not in this version stops with those words, and `make help` does not list it.
+PART_demo := e2e/demo.py
+PART_cluster := e2e/cluster.py
+PART_cluster-down := e2e/cluster.py
+PART_e2e-node := e2e/node
+PART_bench := bench/CMakeLists.txt
+PART_bench-smoke := e2e/bench_smoke.py
+PART_fuzz := fuzz/CMakeLists.txt
+PART_soak := e2e/soak.py
+PART_images := images
+optional := demo cluster cluster-down e2e-node bench bench-smoke fuzz soak images
+absent := $(foreach name,$(optional),$(if $(wildcard $(PART_$(name))),,$(name)))
+has = $(if $(filter $(1),$(absent)),,yes)
+
+.PHONY: help deps build test checks unit e2e fmt lint clean $(optional)
+
+help: ## this list
+	@awk -v absent=' $(absent) ' -F ':.*## ' '/^[a-z0-9-]+:.*## / && !index(absent, " " $$1 " ") { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+ifneq ($(absent),)
+$(absent):
+	@echo "make $@: not part of this version" >&2; exit 1
+endif
+
+deps: ## installs the Debian packages that are missing (as root; else prints the command)
+	@tools/deps.sh
+
+build/build.ninja:
+	@tools/deps.sh --check build
+	cmake --preset release
+
+build: build/build.ninja ## release build: programs in build/bin, the nginx module in build/modules
+	ninja -C build -j$(JOBS)
+
+ifneq ($(call has,demo),)
+demo: ## the main job without a cluster, step by step (KEEP=1 leaves it running, BREAK=step must fail)
+	@tools/deps.sh build
+	@$(MAKE) --no-print-directory build
+	@python3 $(PART_demo)
+endif
+
+test: ## everything: generated files, format, rooms, unit tests (also sanitized), end-to-end tests
+	@tools/test.sh checks unit e2e
+
+checks: ## of test: generated files are current, clang-format, what the rooms include
+	@tools/test.sh checks
+
+unit: ## of test: the unit tests, plain and under the sanitizers
+	@tools/test.sh unit
+
+e2e: build ## of test: end-to-end, against a real API server (ARGS='-k name' goes to pytest)
+	e2e/tools.sh pytest -c e2e/pytest.ini e2e/tests $(ARGS)
+
+ifneq ($(call has,e2e-node),)
+e2e-node: build ## end-to-end on a real node
+	e2e/tools.sh pytest -c e2e/pytest.ini $(PART_e2e-node) $(ARGS)
+endif
+
+ifneq ($(call has,cluster),)
+cluster: build ## a local control plane with everything running; prints its KUBECONFIG
+	e2e/tools.sh python $(PART_cluster) up
+
+cluster-down: ## ends what `make cluster` left running
+	e2e/tools.sh python $(PART_cluster) down
+endif
+
+ifneq ($(call has,bench),)
+bench: build ## micro-benchmarks
+	@for program in build/bin/bench_*; do "$$program"; done
+endif
+
+ifneq ($(call has,bench-smoke),)
+bench-smoke: build ## milliseconds from a policy's change to its enforcement, on a real API server
+	e2e/tools.sh python $(PART_bench-smoke)
+endif
+
+ifneq ($(call has,fuzz),)
+fuzz: ## every fuzzer for FUZZ_SECONDS (60); what it finds is kept in build/fuzz
+	cmake --preset fuzz
+	ninja -C build/fuzz -j$(JOBS)
+	@for program in build/fuzz/bin/fuzz_*; do \
+	  name=$$(basename "$$program"); mkdir -p "build/fuzz/corpus/$$name"; echo "== $$name"; \
+	  "$$program" -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ "build/fuzz/corpus/$$name" \
+	    $$(ls -d fuzz/corpus/$$name 2>/dev/null || true); \
+	done
+endif
+
+ifneq ($(call has,soak),)
+soak: build ## hours of changes and failures under load
+	e2e/tools.sh python $(PART_soak)
+endif
+
+ifneq ($(call has,images),)
+images: build ## container images
+	$(MAKE) -C images
+endif
+
+fmt: ## formats our sources in place
+	@find core operator sidecar cli fuzz bench cmake \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print0 2>/dev/null | xargs -0 clang-format -i
+
+lint: ## clang-format and clang-tidy over our sources; a file that passed is looked at again when it changes
+	@find core operator sidecar cli fuzz bench cmake \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print0 2>/dev/null | xargs -0 clang-format --dry-run -Werror
+	@cmake --preset tidy >/dev/null
+	@tools/tidy.py --jobs $(JOBS)
+
+clean: ## removes build/
+	rm -rf build

@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""Fails when a room includes what the table below does not let it include. See "Rooms" in docs/architecture.md.
+
+    tools/check_rooms.py [--build DIR]     checks what the compiler wrote down while it built DIR (default: build)
+    tools/check_rooms.py --self-test       plants violations, builds them, and expects each to be found
+
+The link line cannot tell: header-only libraries always link. The compiler's dependency files can.
+"""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+
+# --- the table
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """What a room may include: other rooms (and what those may, and so on), and libraries (these alone)."""
+
+    rooms: tuple[str, ...] = ()
+    libraries: frozenset[str] = frozenset()
+    tests: frozenset[str] = frozenset()  # libraries for its tests alone
+
+
+def libraries(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+# What the headers of core use, and so everything above them sees.
+COMMON = libraries("fmt openssl expected simdjson nlohmann")
+TESTS = libraries("doctest yaml-cpp")
+ALL_OF_CORE = ("core/base", "core/model", "core/jose", "core/policy", "core/bundle", "core/render", "core/plan", "core/engine")
+PROGRAM = COMMON | libraries("cli11 spdlog prometheus")
+
+ROOMS = {
+    "core/base": Room((), COMMON),
+    "core/model": Room(("core/base",), COMMON, libraries("re2")),
+    "core/jose": Room(("core/base",), COMMON),
+    "core/policy": Room(("core/model",), COMMON),
+    "core/bundle": Room(("core/model", "core/jose", "core/policy"), COMMON),
+    "core/render": Room(("core/model",), COMMON | libraries("mustache")),
+    "core/plan": Room(("core/bundle", "core/render"), COMMON),
+    "core/engine": Room(("core/bundle",), COMMON | libraries("xxhash")),
+    "operator/log": Room(("core/base",), COMMON | libraries("spdlog")),
+    "operator/asio": Room(("core/base",), COMMON | libraries("boost")),
+    "operator/http": Room(("core/base", "operator/log"), COMMON | libraries("cpprest boost prometheus")),
+    "operator/kube": Room(("core/base", "operator/http", "operator/log"), COMMON | libraries("prometheus yaml-cpp")),
+    "operator/files": Room(("core/base", "operator/log"), COMMON | libraries("yaml-cpp")),
+    "operator/idp": Room((*ALL_OF_CORE, "operator/http", "operator/log"), COMMON | libraries("prometheus")),
+    "operator/fleet": Room((*ALL_OF_CORE, "operator/asio", "operator/log"), COMMON | libraries("boost prometheus")),
+    "operator/controllers": Room(
+        (*ALL_OF_CORE, "operator/kube", "operator/idp", "operator/fleet", "operator/log"), COMMON | libraries("prometheus")
+    ),
+    "operator/app": Room(
+        (*ALL_OF_CORE, "operator/controllers", "operator/files", "operator/kube", "operator/idp", "operator/fleet", "operator/http"),
+        PROGRAM | libraries("boost"),
+    ),
+    "sidecar/agent": Room((*ALL_OF_CORE, "operator/asio", "operator/log"), PROGRAM | libraries("boost")),
+    "sidecar/nginx": Room(ALL_OF_CORE, COMMON | libraries("nginx xxhash")),
+    "cli": Room(
+        (*ALL_OF_CORE, "operator/kube", "operator/files", "operator/http", "operator/asio", "operator/log"),
+        PROGRAM | libraries("boost yaml-cpp"),
+    ),
+    "fuzz": Room((*ALL_OF_CORE, "operator/kube", "operator/http"), COMMON),
+    "bench": Room(ALL_OF_CORE, COMMON | libraries("benchmark")),
+}
+
+# Never, whatever the table says, and in tests too.
+NEVER_IN_CORE = libraries("cpprest boost nginx")
+
+# Folders and files of /usr/include, by library. What is in neither list stops the check: a new dependency is a decision.
+LIBRARY_OF = {
+    "fmt": "fmt", "openssl": "openssl", "tl": "expected", "simdjson.h": "simdjson", "nlohmann": "nlohmann",
+    "doctest": "doctest", "yaml-cpp": "yaml-cpp", "re2": "re2", "kainjow": "mustache", "xxhash.h": "xxhash",
+    "xxh3.h": "xxhash", "spdlog": "spdlog", "prometheus": "prometheus", "cpprest": "cpprest", "pplx": "cpprest",
+    "boost": "boost", "CLI": "cli11", "benchmark": "benchmark",
+    # nginx's own headers include these
+    "pcre2.h": "nginx", "pcre2posix.h": "nginx", "pcre.h": "nginx", "crypt.h": "nginx", "zlib.h": "nginx", "zconf.h": "nginx",
+    "libxml2": "nginx", "GeoIP.h": "nginx", "gd.h": "nginx",
+}  # fmt: skip
+PREFIX_OF = {"/usr/share/nginx/": "nginx"}
+# libc, the kernel's headers and the C++ library.
+SYSTEM = libraries("c++ bits sys gnu asm asm-generic linux net netinet arpa rpc rdma")
+
+# --- the check
+
+
+@dataclasses.dataclass(frozen=True)
+class Violation:
+    room: str
+    source: str
+    found: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.room}: {self.source} includes {self.found}: {self.why}"
+
+
+def allowed_rooms(room: str) -> set[str]:
+    found: set[str] = set()
+    todo = [room]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += ROOMS[name].rooms
+    return found
+
+
+def room_of(path: str) -> tuple[str, bool] | None:
+    """The room that holds a file of ours, and whether the file is for tests alone."""
+    for name in sorted(ROOMS, key=len, reverse=True):
+        if path.startswith(name + "/"):
+            for_tests = "testing" in path.split("/") or bool(re.search(r"_test\.(cc|h)$", path))
+            return name, for_tests
+    return None
+
+
+def library_of(path: str) -> str | None:
+    """The library that a system header belongs to; None for libc and the C++ library; "?" for an unknown one."""
+    for prefix, name in PREFIX_OF.items():
+        if path.startswith(prefix):
+            return name
+    if not path.startswith(("/usr/include/", "/usr/local/include/")):
+        return None if path.startswith("/usr/lib/") else "?"
+    parts = path.split("/include/", 1)[1].split("/")
+    if re.fullmatch(r"\w+-linux-gnu\w*", parts[0]):
+        parts = parts[1:]
+    if parts[0] in LIBRARY_OF:
+        return LIBRARY_OF[parts[0]]
+    if parts[0] in SYSTEM or (len(parts) == 1 and path.startswith("/usr/include/") and parts[0].endswith(".h")):
+        return None  # a file directly in /usr/include is libc's, if it is not named above
+    return "?"
+
+
+def judge(source: str, header: str) -> str | None:
+    """Why `source` must not include `header` (both relative to the repository, or absolute); None if it may."""
+    found = room_of(source)
+    if found is None:
+        return None
+    room, for_tests = found
+    if not header.startswith("/"):
+        target = room_of(header)
+        if target is None:
+            return None if header == source or for_tests else "it is in no room"
+        if target[0] not in allowed_rooms(room):
+            return f"{room} may include {', '.join(sorted(allowed_rooms(room) - {room})) or 'no other room'}"
+        if target[1] and not for_tests:
+            return "that is for tests alone"
+        return None
+    library = library_of(header)
+    if library is None:
+        return None
+    if library == "?":
+        return "an unknown library: add it to tools/check_rooms.py and docs/dependencies.md"
+    if room.startswith("core/") and library in NEVER_IN_CORE:
+        return f"core never includes {library}"
+    may = ROOMS[room].libraries | ((ROOMS[room].tests | TESTS) if for_tests else frozenset())
+    return None if library in may else f"{room} may include {', '.join(sorted(may))}"
+
+
+def ask_ninja(build: Path) -> dict[str, list[str]]:
+    """Output -> the files it was made from, as the compiler said."""
+    text = subprocess.run(["ninja", "-C", str(build), "-t", "deps"], check=True, capture_output=True, text=True).stdout
+    made: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("    "):
+            current.append(line.strip())
+        elif match := re.match(r"(\S.*?): #deps \d+, deps mtime \d+ \((VALID|STALE)\)", line):
+            current = made.setdefault(match[1], [])
+    return made
+
+
+def from_root(path: str, build: Path, root: Path) -> str:
+    whole = os.path.normpath(os.path.join(build, path))
+    inside = os.path.relpath(whole, root)
+    return whole if inside.startswith("..") else inside
+
+
+def check(build: Path, root: Path) -> tuple[list[Violation], list[str], int]:
+    """Violations, sources that could not be checked, and how many sources were."""
+    made = ask_ninja(build)
+    commands = json.loads((build / "compile_commands.json").read_text())
+    violations: dict[tuple[str, str], Violation] = {}
+    unchecked: list[str] = []
+    checked = 0
+    for entry in commands:
+        source = from_root(entry["file"], build, root)
+        output = os.path.relpath(os.path.join(entry["directory"], entry["output"]), build)
+        found = room_of(source)
+        if found is None:
+            if not source.startswith(("/", "cmake/", os.path.relpath(build, root) + "/")):
+                violations[source, ""] = Violation(source.rsplit("/", 1)[0], source, "anything", "the table has no such room")
+            continue
+        if output not in made:
+            unchecked.append(source)
+            continue
+        checked += 1
+        headers = list(made[output])
+        # What comes from a precompiled header is not in the object's own list.
+        if "cmake_pch" in entry["command"]:
+            headers += made.get(output.split(".dir/", 1)[0] + ".dir/cmake_pch.hxx.gch", [])
+        for header in headers:
+            header = from_root(header, build, root)
+            if header.startswith(os.path.relpath(build, root) + "/") or "/CMakeFiles/" in header or header.endswith(".gch"):
+                continue
+            why = judge(source, header)
+            if why:
+                # One line per source and reason is enough; a library's umbrella header drags in hundreds.
+                violations.setdefault((source, why), Violation(found[0], source, header, why))
+    return sorted(violations.values(), key=str), sorted(set(unchecked)), checked
+
+
+def report(build: Path) -> int:
+    if not (build / "compile_commands.json").exists():
+        print(f"check_rooms: {build} is no build folder: run `make build` first", file=sys.stderr)
+        return 2
+    violations, unchecked, checked = check(build, REPO)
+    for violation in violations:
+        print(violation, file=sys.stderr)
+    for source in unchecked:
+        print(f"{source}: not built, so it could not be checked: run `make build`", file=sys.stderr)
+    print(f"rooms: {checked} files checked, {len(violations)} violations, {len(unchecked)} not built")
+    return 1 if violations or unchecked or checked == 0 else 0
+
+
+# --- the check of the check
+
+PLANTED = {  # file: (content, part of the message that must come; "" if it is fine)
+    "core/base/fine.cc": ('#include <fmt/format.h>\n#include <openssl/evp.h>\n#include <sys/socket.h>\n', ""),
+    "core/base/boost.cc": ("#include <boost/version.hpp>\n", "core never includes boost"),
+    "core/base/boost_test.cc": ("#include <boost/version.hpp>\n", "core never includes boost"),
+    "core/base/up.cc": ('#include "core/model/thing.h"\n', "may include no other room"),
+    "core/base/doctest.cc": ("#include <doctest/doctest.h>\n", "may include"),
+    "core/base/doctest_test.cc": ("#include <doctest/doctest.h>\n", ""),
+    "core/jose/aside.cc": ('#include "core/model/thing.h"\n', "core/jose may include core/base"),
+    "core/plan/down.cc": ('#include "core/model/thing.h"\n', ""),
+    "operator/kube/library.cc": ("#include <cpprest/version.h>\n", "operator/kube may include"),
+    "operator/http/testing_of.cc": ('#include "operator/http/testing/fake.h"\n', "for tests alone"),
+    "operator/http/of_test.cc": ('#include "operator/http/testing/fake.h"\n', ""),
+    "operator/unknown/x.cc": ("#include <string>\n", "no such room"),
+    "sidecar/nginx/up.cc": ('#include "operator/log/log.h"\n', "sidecar/nginx may include"),
+    "core/bundle/hidden.cc": ("// all of it comes from the precompiled header\n", "core never includes boost"),
+}  # fmt: skip
+HEADERS = ("core/model/thing.h", "operator/http/testing/fake.h", "operator/log/log.h")
+
+
+def self_test() -> int:
+    with tempfile.TemporaryDirectory(prefix="check-rooms-") as folder:
+        root, build = Path(folder), Path(folder) / "build"
+        for name in HEADERS:
+            write(root / name, "#pragma once\n")
+        rules = ["rule cc\n  command = g++ -std=c++20 -I.. -MD -MF $out.d -c $in -o $out\n  depfile = $out.d\n  deps = gcc\n"]
+        rules += ["rule pch\n  command = g++ -std=c++20 -x c++-header -MD -MF $out.d -c $in -o $out\n  depfile = $out.d\n  deps = gcc\n"]
+        commands = []
+        write(root / "build/pch/cmake_pch.hxx", "#include <boost/version.hpp>\n")
+        rules.append("build core/bundle/x.dir/cmake_pch.hxx.gch: pch pch/cmake_pch.hxx\n")
+        for name, (content, _) in PLANTED.items():
+            write(root / name, content)
+            output = f"{os.path.dirname(name)}/x.dir/{os.path.basename(name)}.o"
+            rules.append(f"build {output}: cc ../{name}\n")
+            uses = " -include cmake_pch.hxx" if "hidden" in name else ""
+            commands.append({"directory": str(build), "file": str(root / name), "output": output, "command": "g++" + uses})
+        commands.append({"directory": str(build), "file": str(root / "core/base/late.cc"), "output": "late.o", "command": ""})
+        write(build / "build.ninja", "\n".join(rules))
+        write(build / "compile_commands.json", json.dumps(commands))
+        subprocess.run(["ninja", "-C", str(build)], check=True, stdout=subprocess.DEVNULL)
+        violations, unchecked, _ = check(build, root)
+    faults = []
+    for name, (_, wanted) in PLANTED.items():
+        said = [str(violation) for violation in violations if violation.source == name]
+        if wanted and not any(wanted in text for text in said):
+            faults.append(f"{name}: expected '{wanted}', found {said or 'nothing'}")
+        if not wanted and said:
+            faults.append(f"{name}: expected nothing, found {said}")
+    if unchecked != ["core/base/late.cc"]:
+        faults.append(f"a file that was not built must be named; found {unchecked}")
+    for header, wanted in (("/usr/include/newlib/a.h", "?"), ("/usr/include/unistd.h", None), ("/opt/x/a.h", "?")):
+        if library_of(header) != wanted:
+            faults.append(f"{header}: expected {wanted}, found {library_of(header)}")
+    for fault in faults:
+        print(f"self-test: {fault}", file=sys.stderr)
+    print(f"rooms: self-test of {len(PLANTED)} planted files: {'failed' if faults else 'passed'}")
+    return 1 if faults else 0
+
+
+def write(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--build", type=Path, default=REPO / "build")
+    parser.add_argument("--self-test", action="store_true")
+    options = parser.parse_args()
+    return self_test() if options.self_test else report(options.build.resolve())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

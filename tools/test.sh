@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Everything that `make test` checks, stage by stage, then one line per stage.
+#
+#   tools/test.sh                 all stages
+#   tools/test.sh checks unit     these stages and what they need
+#
+# A failed stage does not hide the later ones, except those that need what it would have made.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
+
+jobs=$(nproc)
+names=() results=() seconds=() notes=()
+# The rooms with threads of their own, run under ThreadSanitizer too.
+threaded='^(operator_|agent)'
+
+say() { printf '\n=== %s\n' "$*"; }
+
+# stage NAME FUNCTION [NEEDED STAGE...]
+stage() {
+  local name=$1 function=$2 needed index start=$SECONDS
+  shift 2
+  for needed in "$@"; do
+    for index in "${!names[@]}"; do
+      if [[ ${names[index]} == "$needed" && ${results[index]} != ok ]]; then
+        names+=("$name") results+=("not run") seconds+=(0) notes+=("needs '$needed'")
+        return 0
+      fi
+    done
+  done
+  say "$name"
+  note=
+  if "$function"; then results+=(ok); else results+=(FAILED); fi
+  names+=("$name") seconds+=($((SECONDS - start))) notes+=("$note")
+}
+
+# all COMMAND... : runs each line of standard input; fails if any failed, after all of them
+all() {
+  local line failed=0
+  while IFS= read -r line; do
+    [[ $line ]] || continue
+    # shellcheck disable=SC2086 # words of a fixed list
+    $line || { echo "failed: $line" >&2; failed=1; }
+  done
+  return "$failed"
+}
+
+generated() {
+  all <<'END'
+python3 crds/testdata/bounds.py --check
+python3 crds/reference.py --check
+python3 charts/generate.py --check
+python3 tools/reasons.py --check
+END
+}
+
+sources() {
+  find core operator sidecar cli fuzz bench cmake \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print0 2>/dev/null
+}
+format() { sources | xargs -0 clang-format --dry-run -Werror; }
+
+build() { cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; return 1; }; ninja -C build -j"$jobs"; }
+
+rooms() { python3 tools/check_rooms.py --self-test && python3 tools/check_rooms.py; }
+
+# run_tests FOLDER [PATTERN]
+run_tests() {
+  local report
+  report=$(ctest --test-dir "$1" --output-on-failure --no-tests=error -j"$jobs" ${2:+-R "$2"} 2>&1)
+  local code=$?
+  printf '%s\n' "$report"
+  note=$(sed -n 's/^\([0-9]*% tests passed, .*\)/\1/p' <<<"$report")
+  return $code
+}
+unit() { run_tests build; }
+
+# sanitized PRESET PATTERN: builds the unit tests whose room's name matches, and runs them
+sanitized() {
+  cmake --preset "$1" >"build/$1.log" 2>&1 || { cat "build/$1.log"; return 1; }
+  local targets
+  mapfile -t targets < <(ctest --test-dir "build/$1" -N -R "$2" | sed -n 's/^ *Test *#[0-9]*: \(.*\)/\1_test/p')
+  ((${#targets[@]})) || { echo "no room matches $2" >&2; return 1; }
+  ninja -C "build/$1" -j"$jobs" "${targets[@]}" && run_tests "build/$1" "$2"
+}
+asan() { ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} UBSAN_OPTIONS=print_stacktrace=1 sanitized asan .; }
+tsan() { TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tools/tsan.supp:halt_on_error=0} sanitized tsan "$threaded"; }
+
+e2e() {
+  local report=build/e2e/report.txt
+  mkdir -p build/e2e
+  e2e/tools.sh pytest --durations=10 -c e2e/pytest.ini e2e/tests 2>&1 | tee "$report"
+  local code=${PIPESTATUS[0]}
+  note=$(tail -n1 "$report" | tr -d '=' | sed 's/^ *//; s/ *$//')
+  return "$code"
+}
+
+# --- which
+
+wanted=" ${*:-checks unit e2e} "
+wants() { [[ $wanted == *" $1 "* ]]; }
+mkdir -p build
+if wants checks; then
+  stage "generated files are current" generated
+  stage "clang-format" format
+fi
+stage "release build" build
+if wants checks; then stage "rooms include what they may" rooms "release build"; fi
+if wants unit; then
+  stage "unit tests" unit "release build"
+  stage "unit tests, address and undefined behaviour sanitizers" asan
+  stage "unit tests of the rooms with threads, thread sanitizer" tsan
+fi
+if wants e2e; then stage "end-to-end tests" e2e "release build"; fi
+
+# --- what came of it
+
+say "summary"
+failed=0
+for index in "${!names[@]}"; do
+  printf '%-8s %5d s  %s%s\n' "${results[index]}" "${seconds[index]}" "${names[index]}" "${notes[index]:+ (${notes[index]})}"
+  [[ ${results[index]} == ok ]] || failed=$((failed + 1))
+done
+if ((failed)); then
+  printf '%d of %d stages failed or could not run, after %d s.\n' "$failed" "${#names[@]}" "$SECONDS"
+  exit 1
+fi
+printf 'All %d stages passed, in %d s.\n' "${#names[@]}" "$SECONDS"
