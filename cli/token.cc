@@ -41,7 +41,7 @@ AlgorithmSet algorithms_of(const TokenOptions& options) {
 /// A provider of the design's defaults that the flags describe.
 ProviderSettings provider_of(const TokenOptions& options) {
   ProviderSettings out;
-  out.id = "command/line";
+  out.id = "(flags)";
   out.issuer = options.issuer;
   out.audiences = options.audiences;
   out.audience_claim = {"aud"};
@@ -133,7 +133,8 @@ void add_common(CLI::App* app, TokenOptions& options) {
   app->add_option("--algorithm", options.algorithms, "an algorithm to allow; repeat it; default: every asymmetric one")
       ->expected(1)
       ->take_all();
-  app->add_option("--now", options.now, "the time to judge at, in unix seconds; default: the clock")
+  app->add_option("--now", options.now,
+                  "the time to judge at, in unix seconds, with a skew of 30 s; default: the clock")
       ->check(CLI::NonNegativeNumber)
       ->check(CLI::Range(0.0, 9007199254740991.0));
   app->add_option("--token-file", options.token_file,
