@@ -81,15 +81,14 @@ void Connection::close() {
   net::beast::get_lowest_layer(socket_).close();
 }
 
-net::Task<> Connection::run() {
-  const auto self = shared_from_this();
-  bool open = co_await handshake();
-  while (open && !closing_) {
-    const auto request = co_await read_request();
-    if (!request || closing_) break;
-    open = co_await handle(*request);
+net::Task<> Connection::run(std::shared_ptr<Connection> self) {
+  bool open = co_await self->handshake();
+  while (open && !self->closing_) {
+    const auto request = co_await self->read_request();
+    if (!request || self->closing_) break;
+    open = co_await self->handle(*request);
   }
-  close();
+  self->close();
 }
 
 net::Task<bool> Connection::handshake() {
@@ -230,7 +229,7 @@ net::Task<> Connection::serve_stream(const Request& request, const Caller& calle
   shared_.metrics.streams.Increment();
   log::info("sidecar connected", {{"object", workload}, {"pod", caller.pod}, {"revision", stream_.held}});
   if (shared_.handlers.on_connect) shared_.handlers.on_connect(caller.pod, workload);
-  net::asio::co_spawn(socket_.get_executor(), watch_peer(), net::asio::detached);
+  net::asio::co_spawn(socket_.get_executor(), watch_peer(shared_from_this()), net::asio::detached);
   co_await write_events();
   shared_.hub.close(stream_);
   shared_.metrics.streams.Decrement();
@@ -274,12 +273,11 @@ net::Task<> Connection::write_events() {
 }
 
 // A sidecar says nothing after its request: whatever can be read, or the end, ends the stream.
-net::Task<> Connection::watch_peer() {
-  const auto self = shared_from_this();
+net::Task<> Connection::watch_peer(std::shared_ptr<Connection> self) {
   char byte = 0;
   error_code error;
-  co_await socket_.async_read_some(net::asio::buffer(&byte, 1), into(error));
-  close();
+  co_await self->socket_.async_read_some(net::asio::buffer(&byte, 1), into(error));
+  self->close();
 }
 
 }  // namespace meshauth::fleet

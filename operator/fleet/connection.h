@@ -35,8 +35,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(net::tcp::socket socket, std::shared_ptr<net::ssl::context> tls, Shared& shared);
   ~Connection();
 
-  /// Until the peer, an error or close() ends it.
-  net::Task<> run();
+  /// Until the peer, an error or close() ends it. A coroutine begins later than it is called: it holds what it is of.
+  static net::Task<> run(std::shared_ptr<Connection> self);
   /// Ends whatever goes on.
   void close();
   /// The pod of the open stream; empty without one.
@@ -56,7 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::Task<> serve_stream(const Request& request, const Caller& caller, const std::string& workload);
   net::Task<bool> write_header(const Request& request);
   net::Task<> write_events();
-  net::Task<> watch_peer();
+  static net::Task<> watch_peer(std::shared_ptr<Connection> self);
   static std::optional<Target> parse_target(std::string_view target);
 
   std::shared_ptr<net::ssl::context> tls_;  // the one that was current when the connection came

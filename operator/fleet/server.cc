@@ -100,8 +100,8 @@ net::Task<> FleetServer::Impl::accept() {
       continue;
     }
     if (shared.connections.size() >= shared.options.max_connections) continue;  // the socket closes here
-    const auto connection = std::make_shared<Connection>(std::move(socket), tls, shared);
-    net::asio::co_spawn(*io, connection->run(), net::asio::detached);
+    auto connection = std::make_shared<Connection>(std::move(socket), tls, shared);
+    net::asio::co_spawn(*io, Connection::run(std::move(connection)), net::asio::detached);
   }
 }
 

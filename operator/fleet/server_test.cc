@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <set>
 
 #include "operator/asio/asio.h"
 #include "operator/asio/tls.h"
