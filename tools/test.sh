@@ -49,7 +49,7 @@ generated() {
 python3 crds/testdata/bounds.py --check
 python3 crds/reference.py --check
 python3 charts/generate.py --check
-python3 tools/reasons.py --check
+python3 tools/pages.py --check
 END
 }
 
