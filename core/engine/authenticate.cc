@@ -56,10 +56,11 @@ void accept(Authentication& who, const Snapshot& snapshot, const ProviderMask& p
   }
 }
 
-std::shared_ptr<const policy::Match> match_of(const Snapshot& snapshot, const Authentication& who, Caller::Memo& memo) {
-  memo.claims = who.caller->claims();
+/// It copies what it needs of the claims: they are read again, not kept, since that happens once per token and swap.
+std::shared_ptr<const policy::Match> match_of(const Snapshot& snapshot, const Authentication& who) {
+  const auto claims = who.caller->claims();
   policy::Principal principal;
-  if (memo.claims) principal.claims = memo.claims->root();
+  if (claims) principal.claims = claims->root();
   for (const std::size_t i : who.accepted) {
     const CallerIdentity& identity = who.caller->identities[i];
     principal.identities.push_back(
@@ -115,14 +116,11 @@ policy::Decision decide_for(const Snapshot& snapshot, View view, const Authentic
                             const policy::Request& request) {
   const policy::Engine& engine = snapshot.engine();
   if (!who.caller) return engine.decide(snapshot.anonymous(), request);
-  if (who.some_stale) {
-    Caller::Memo once;
-    const auto match = match_of(snapshot, who, once);
-    return engine.decide(*match, request);
-  }
+  // Who counts changes with time where keys are stale: such a match is not kept.
+  if (who.some_stale) return engine.decide(*match_of(snapshot, who), request);
   Caller::Memo& memo = who.caller->memo[static_cast<std::size_t>(view)];
   if (memo.snapshot != snapshot.id() || memo.source != who.source_index || !memo.match) {
-    memo.match = match_of(snapshot, who, memo);
+    memo.match = match_of(snapshot, who);
     memo.source = who.source_index;
     memo.snapshot = snapshot.id();
   }

@@ -44,7 +44,6 @@ struct Caller {
   struct Memo {
     std::uint64_t snapshot = 0;  ///< 0: none
     std::size_t source = 0;
-    std::optional<JsonDoc> claims;  ///< the match may point into it
     std::shared_ptr<const policy::Match> match;
   };
   std::array<Memo, 2> memo;  ///< by View

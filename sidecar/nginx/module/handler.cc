@@ -1,0 +1,107 @@
+#include "sidecar/nginx/module/handler.h"
+
+#include <algorithm>
+
+#include "core/engine/challenge.h"
+#include "sidecar/nginx/module/request.h"
+#include "sidecar/nginx/module/worker.h"
+
+namespace meshauth::nginx {
+namespace {
+
+/// Does nginx have an error page of its owner's for this status here?
+bool has_error_page(ngx_http_request_t* r, ngx_int_t status) {
+  const auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+  if (r->error_page || !core->error_pages || r->uri_changes == 0) return false;
+  const auto* pages = static_cast<ngx_http_err_page_t*>(core->error_pages->elts);
+  return std::any_of(pages, pages + core->error_pages->nelts,
+                     [&](const ngx_http_err_page_t& page) { return page.status == status; });
+}
+
+bool set_challenge(ngx_http_request_t* r, RequestState& state) {
+  if (state.challenged) return true;
+  const std::string value = engine::challenge(state.outcome, view(loc_conf(r)->resource_metadata));
+  if (value.empty()) return true;
+  auto* header = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+  if (!header) return false;
+  header->hash = 0;  // not sent before it is whole
+  if (!copy(r->pool, value, header->value)) return false;
+  ngx_str_set(&header->key, "WWW-Authenticate");
+  header->lowcase_key = reinterpret_cast<u_char*>(const_cast<char*>("www-authenticate"));
+  header->hash = 1;
+  r->headers_out.www_authenticate = header;
+  state.challenged = true;
+  return true;
+}
+
+/// Answers with our own body; the request is finished after it.
+ngx_int_t send_body(ngx_http_request_t* r, ngx_int_t status) {
+  const auto form = loc_conf(r)->error_body == 1 ? engine::ErrorBody::Plain : engine::ErrorBody::Json;
+  ngx_http_complex_value_t body;
+  ngx_memzero(&body, sizeof body);
+  if (!copy(r->pool, engine::error_body(static_cast<int>(status), form), body.value))
+    return NGX_HTTP_SERVICE_UNAVAILABLE;
+  ngx_str_t type = str(engine::content_type(form));
+  r->expect_tested = 1;                                  // no "100 Continue" for a body that nobody wants
+  if (status == NGX_HTTP_BAD_REQUEST) r->keepalive = 0;  // as nginx does: whoever sent this may have sent more of it
+  ngx_http_finalize_request(r, ngx_http_send_response(r, static_cast<ngx_uint_t>(status), &type, &body));
+  return NGX_DONE;
+}
+
+ngx_int_t refuse(ngx_http_request_t* r, RequestState& state) {
+  const ngx_int_t status = state.outcome.status();
+  if (!set_challenge(r, state)) return NGX_HTTP_SERVICE_UNAVAILABLE;
+  if (r != r->main) return status;
+  state.answered = true;
+  return has_error_page(r, status) ? status : send_body(r, status);
+}
+
+/// An error page may be shown after our refusal, but only a static one: what has a content handler (proxy_pass and its
+/// like) would carry the refused request on.
+bool shows_error_page(ngx_http_request_t* r, const RequestState& state) {
+  return state.answered && r->content_handler == nullptr;
+}
+
+void on_expired(ngx_event_t* event) noexcept {
+  auto* c = static_cast<ngx_connection_t*>(event->data);
+  auto* r = static_cast<ngx_http_request_t*>(c->data);
+  if (!r->upstream || !r->upstream->upgrade) return;
+  ngx_log_error(NGX_LOG_INFO, c->log, 0, "mesh_auth: the token of an upgraded connection has expired");
+  c->close = 1;  // nginx's own way to end it: the request handler terminates the request
+  ngx_post_event(c->read, &ngx_posted_events);
+}
+
+/// Whoever asks for another protocol may stay for long: to the end of the token, not longer.
+void limit_upgrade(ngx_http_request_t* r, RequestState& state) {
+  if (!state.outcome.caller || !r->headers_in.upgrade || r->http_version < NGX_HTTP_VERSION_11) return;
+  if (r != r->main || r->http_version >= NGX_HTTP_VERSION_20 || state.expiry.timer_set) return;
+  constexpr double kLongest = 86400.0 * 30;  // of the timer, seconds; ngx_msec_t compares by differences
+  const double left = std::clamp(state.outcome.caller->expires - now(), 0.0, kLongest);
+  state.expiry.handler = on_expired;
+  state.expiry.data = r->connection;
+  state.expiry.log = r->connection->log;
+  state.expiry.cancelable = 1;
+  ngx_add_timer(&state.expiry, static_cast<ngx_msec_t>(left * 1000));
+}
+
+ngx_int_t handle_decided(ngx_http_request_t* r) {
+  RequestState* state = state_of(r);
+  if (!state) return NGX_HTTP_SERVICE_UNAVAILABLE;
+  if (r == r->main && !remove_identity_headers(r)) return NGX_HTTP_SERVICE_UNAVAILABLE;
+  if (loc_conf(r)->mode == kObserve) return NGX_DECLINED;
+  if (!state->outcome.allow) return shows_error_page(r, *state) ? NGX_DECLINED : refuse(r, *state);
+  limit_upgrade(r, *state);
+  return NGX_DECLINED;
+}
+
+}  // namespace
+
+ngx_int_t handle(ngx_http_request_t* r) noexcept {
+  return guarded(r->connection->log, ngx_int_t{NGX_HTTP_SERVICE_UNAVAILABLE}, [&]() -> ngx_int_t {
+    if (loc_conf(r)->mode != kOff) return handle_decided(r);
+    if (r == r->main && !remove_identity_headers(r)) return NGX_HTTP_SERVICE_UNAVAILABLE;
+    return NGX_DECLINED;
+  });
+}
+
+}  // namespace meshauth::nginx

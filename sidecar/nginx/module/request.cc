@@ -1,0 +1,155 @@
+#include "sidecar/nginx/module/request.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#include "sidecar/nginx/module/worker.h"
+
+namespace meshauth::nginx {
+namespace {
+
+void destroy_state(void* data) noexcept {
+  auto* state = static_cast<RequestState*>(data);
+  if (state->expiry.timer_set) ngx_del_timer(&state->expiry);
+  state->~RequestState();
+}
+
+IpAddress address_of(const sockaddr* address) noexcept {
+  IpAddress out;
+  if (address->sa_family == AF_INET) {
+    out.bytes[10] = out.bytes[11] = 0xff;
+    std::memcpy(&out.bytes[12], &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, 4);
+  } else if (address->sa_family == AF_INET6) {
+    std::memcpy(out.bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, 16);
+  }
+  return out;
+}
+
+std::uint16_t port_of(ngx_http_request_t* r) {
+  if (loc_conf(r)->port != 0) return static_cast<std::uint16_t>(loc_conf(r)->port);
+  if (ngx_connection_local_sockaddr(r->connection, nullptr, 0) != NGX_OK) return 0;
+  return static_cast<std::uint16_t>(ngx_inet_get_port(r->connection->local_sockaddr));
+}
+
+/// Method and target of the request line as it came: error pages and redirects change nginx's own copies.
+struct RequestLine {
+  std::string_view method, target;
+};
+
+RequestLine read_request_line(ngx_http_request_t* r) noexcept {
+  std::string_view line = view(r->request_line);
+  const auto method_end = std::min(line.find(' '), line.size());
+  RequestLine out{line.substr(0, method_end), {}};
+  line.remove_prefix(method_end);
+  while (line.starts_with(' ')) line.remove_prefix(1);
+  out.target = line.substr(0, line.find(' '));
+  return out;
+}
+
+/// nginx hands the upstream unparsed_uri: what we decide on must be the same bytes.
+bool delivers(ngx_http_request_t* r, std::string_view target) {
+  const auto parts = engine::split_target(target);
+  if (!parts) return true;  // refused anyway, with its own reason
+  std::string_view raw = view(r->unparsed_uri);
+  if (!raw.starts_with(parts->path)) return false;
+  raw.remove_prefix(parts->path.size());
+  if (!raw.starts_with('?')) return raw.empty() && parts->query.empty();
+  return raw.substr(1) == parts->query;
+}
+
+bool is_sampled(ngx_http_request_t* r) noexcept {
+  const ngx_uint_t part = main_conf(r)->audit_allowed;
+  return part != 0 && static_cast<ngx_uint_t>(ngx_random()) % kMillion < part;
+}
+
+void decide_now(ngx_http_request_t* r, RequestState& state) {
+  const auto begin = std::chrono::steady_clock::now();
+  const RequestLine line = read_request_line(r);
+  static thread_local std::vector<engine::Header> headers;
+  headers.clear();
+  each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
+    headers.push_back({lower_name(header), view(header.value)});
+  });
+  engine::HttpRequest request;
+  request.method = line.method;
+  request.target = line.target;
+  request.headers = headers;
+  request.peer = address_of(r->connection->sockaddr);
+  request.port = port_of(r);
+  if (!delivers(r, line.target)) {
+    state.outcome.reason = Reason::path_ambiguous;
+  } else {
+    state.outcome = Worker::get() ? Worker::get()->decide(request, loc_conf(r)->options()) : engine::no_bundle();
+  }
+  if (Worker::get() && Worker::get()->snapshot()) state.revision = Worker::get()->snapshot()->revision;
+  state.sampled = is_sampled(r);
+  state.microseconds = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count());
+}
+
+bool is_identity_header(const engine::Snapshot& snapshot, std::string_view name) noexcept {
+  const auto& names = snapshot.identity_headers();
+  return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return same_header(n, name); });
+}
+
+}  // namespace
+
+RequestState* find_state(ngx_http_request_t* r) noexcept {
+  ngx_http_request_t* const main = r->main;
+  auto* state = static_cast<RequestState*>(ngx_http_get_module_ctx(main, ngx_http_mesh_auth_module));
+  if (state) return state;
+  for (ngx_pool_cleanup_t* cleanup = main->pool->cleanup; cleanup; cleanup = cleanup->next) {
+    if (cleanup->handler != destroy_state) continue;
+    state = static_cast<RequestState*>(cleanup->data);
+    ngx_http_set_ctx(main, state, ngx_http_mesh_auth_module);
+    return state;
+  }
+  return nullptr;
+}
+
+RequestState* state_of(ngx_http_request_t* r) {
+  if (RequestState* state = find_state(r)) return state;
+  ngx_http_request_t* const main = r->main;
+  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(main->pool, sizeof(RequestState));
+  if (!cleanup) return nullptr;
+  auto* state = new (cleanup->data) RequestState;  // refuses (internal) until a decision is there
+  cleanup->handler = destroy_state;
+  ngx_http_set_ctx(main, state, ngx_http_mesh_auth_module);
+  // The location's settings are those of the one that asks: a subrequest may be the first.
+  decide_now(r, *state);
+  return state;
+}
+
+bool remove_identity_headers(ngx_http_request_t* r) {
+  const Worker* worker = Worker::get();
+  if (!worker || !worker->snapshot() || worker->snapshot()->identity_headers().empty()) return true;
+  const engine::Snapshot& snapshot = *worker->snapshot();
+  ngx_uint_t all = 0, own = 0;
+  each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
+    ++all;
+    if (is_identity_header(snapshot, lower_name(header))) ++own;
+  });
+  if (own == 0) return true;
+  // A new list: nginx keeps pointers to elements of the old one, which stays in the pool.
+  ngx_list_t old = r->headers_in.headers;
+  if (ngx_list_init(&r->headers_in.headers, r->pool, all, sizeof(ngx_table_elt_t)) != NGX_OK) return false;
+  bool complete = true;
+  each_header(old, [&](const ngx_table_elt_t& header) {
+    if (is_identity_header(snapshot, lower_name(header))) return;
+    auto* kept = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_in.headers));
+    complete = complete && kept != nullptr;
+    if (kept) *kept = header;
+  });
+  return complete;
+}
+
+bool same_header(std::string_view a, std::string_view b) noexcept {
+  const auto fold = [](char c) { return c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) { return fold(x) == fold(y); });
+}
+
+}  // namespace meshauth::nginx

@@ -1,0 +1,277 @@
+#include "sidecar/nginx/module/variables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "core/engine/caller.h"
+#include "sidecar/nginx/module/request.h"
+#include "sidecar/nginx/module/worker.h"
+
+namespace meshauth::nginx {
+namespace {
+
+/// Text from a token may hold control characters, and a variable may end up in a header: they are percent-encoded.
+std::string harmless(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("%{:02X}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+bool is_harmless(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7f;
+  });
+}
+
+/// A value that the request's state owns, or a copy in the pool where it is made for this.
+struct Text {
+  std::string_view kept;
+  std::string made;
+  bool is_made = false;
+
+  static Text keep(std::string_view text) {
+    return is_harmless(text) ? Text{text, {}, false} : Text{{}, harmless(text), true};
+  }
+  static Text make(std::string text) { return {{}, std::move(text), true}; }
+};
+
+ngx_int_t set(ngx_http_request_t* r, ngx_http_variable_value_t* v, const Text& text) {
+  ngx_str_t value = str(text.kept);
+  if (text.is_made && !copy(r->pool, text.made, value)) return NGX_ERROR;
+  v->data = value.data;
+  v->len = static_cast<unsigned>(value.len);
+  v->valid = 1;
+  v->no_cacheable = 1;
+  v->not_found = 0;
+  return NGX_OK;
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : " ") + text;
+  return harmless(out);
+}
+
+Trace& trace(ngx_http_request_t* r, RequestState& state) {
+  if (!state.trace) {
+    const auto any_bits = [] {
+      return static_cast<std::uint64_t>(ngx_random()) << 33 ^ static_cast<std::uint64_t>(ngx_random()) << 11 ^
+             static_cast<std::uint64_t>(ngx_random());
+    };
+    std::string_view sent;
+    std::size_t lines = 0;
+    each_client_header(r, "traceparent", [&](std::string_view value) {
+      sent = value;
+      ++lines;
+    });
+    state.trace = trace_of(lines == 1 ? sent : "", {any_bits(), any_bits(), any_bits()});
+  }
+  return *state.trace;
+}
+
+// --- one function per variable; state is never null ---
+
+using Reader = Text (*)(ngx_http_request_t*, RequestState&);
+
+Text decision(ngx_http_request_t*, RequestState& s) {
+  return Text::keep(s.outcome.allow ? "allow" : "deny");
+}
+Text reason(ngx_http_request_t*, RequestState& s) {
+  return Text::keep(reason_name(s.outcome.reason));
+}
+Text rule(ngx_http_request_t*, RequestState& s) {
+  return Text::keep(s.outcome.rule);
+}
+Text policy_id(ngx_http_request_t*, RequestState& s) {
+  return Text::keep(s.outcome.policy);
+}
+Text revision(ngx_http_request_t*, RequestState& s) {
+  return Text::keep(s.revision);
+}
+Text token_id(ngx_http_request_t*, RequestState& s) {
+  return Text::keep(s.outcome.caller ? std::string_view(s.outcome.caller->token_id) : std::string_view());
+}
+Text issuer(ngx_http_request_t*, RequestState& s) {
+  return Text::keep(s.outcome.caller ? s.outcome.caller->issuer : s.outcome.issuer);
+}
+template <std::string engine::CallerIdentity::*Member>
+Text identity(ngx_http_request_t*, RequestState& s) {
+  const auto* principal = s.outcome.principal();
+  return Text::keep(principal ? std::string_view(principal->*Member) : std::string_view());
+}
+Text scopes(ngx_http_request_t*, RequestState& s) {
+  const auto* principal = s.outcome.principal();
+  return principal ? Text::make(joined(principal->scopes)) : Text{};
+}
+Text trace_id(ngx_http_request_t* r, RequestState& s) {
+  return Text::keep(trace(r, s).trace_id);
+}
+Text traceparent(ngx_http_request_t* r, RequestState& s) {
+  return Text::keep(trace(r, s).traceparent);
+}
+Text microseconds(ngx_http_request_t*, RequestState& s) {
+  return Text::make(std::to_string(s.microseconds));
+}
+Text audit_decision(ngx_http_request_t*, RequestState& s) {
+  return Text::keep(!s.outcome.audit ? "" : s.outcome.audit->allow ? "allow" : "deny");
+}
+Text audit_rule(ngx_http_request_t*, RequestState& s) {
+  if (!s.outcome.audit || s.outcome.audit->policy.empty()) return {};
+  return Text::make(harmless(s.outcome.audit->policy + ":" + s.outcome.audit->rule));
+}
+Text log_it(ngx_http_request_t*, RequestState& s) {
+  return Text::keep(!s.outcome.allow || s.outcome.audit || s.sampled ? "1" : "");
+}
+
+struct Variable {
+  std::string_view name;
+  Reader read;
+};
+
+constexpr Variable kVariables[] = {
+    {"mesh_auth_decision", decision},
+    {"mesh_auth_reason", reason},
+    {"mesh_auth_rule", rule},
+    {"mesh_auth_policy", policy_id},
+    {"mesh_auth_revision", revision},
+    {"mesh_auth_issuer", issuer},
+    {"mesh_auth_provider", identity<&engine::CallerIdentity::provider>},
+    {"mesh_auth_subject", identity<&engine::CallerIdentity::subject>},
+    {"mesh_auth_client", identity<&engine::CallerIdentity::client>},
+    {"mesh_auth_scopes", scopes},
+    {"mesh_auth_token_id", token_id},
+    {"mesh_auth_microseconds", microseconds},
+    {"mesh_auth_audit_decision", audit_decision},
+    {"mesh_auth_audit_rule", audit_rule},
+    {"mesh_auth_log", log_it},
+    {"mesh_auth_trace_id", trace_id},
+    {"mesh_auth_traceparent", traceparent},
+};
+
+ngx_int_t read_variable(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t data) noexcept {
+  return guarded(r->connection->log, ngx_int_t{NGX_ERROR}, [&] {
+    RequestState* state = find_state(r);
+    return set(r, v, state ? kVariables[data].read(r, *state) : Text{});
+  });
+}
+
+ngx_int_t read_workload(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t) noexcept {
+  return set(r, v, {view(main_conf(r)->workload), {}, false});
+}
+
+// --- $mesh_auth_claim_<name>, $mesh_auth_header_<name> ---
+
+/// What follows the prefix in the variable's name, which nginx has made lower case.
+std::string_view rest_of_name(uintptr_t data, std::string_view prefix) {
+  return view(*reinterpret_cast<const ngx_str_t*>(data)).substr(prefix.size());
+}
+
+constexpr std::string_view kClaim = "mesh_auth_claim_";
+constexpr std::string_view kHeader = "mesh_auth_header_";
+
+/// A claim of the outermost object: nginx's variables know no other characters than letters, digits and '_', in any
+/// case.
+ngx_int_t read_claim(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t data) noexcept {
+  return guarded(r->connection->log, ngx_int_t{NGX_ERROR}, [&] {
+    const RequestState* state = find_state(r);
+    if (!state || !state->outcome.caller) return set(r, v, {});
+    const auto claims = state->outcome.caller->claims();
+    if (!claims || !claims->root().is_object()) return set(r, v, {});
+    const std::string_view wanted = rest_of_name(data, kClaim);
+    for (const auto field : simdjson::dom::object(claims->root())) {
+      if (!same_header(field.key, wanted)) continue;
+      const auto value = engine::header_value(claims->root(), {std::string(field.key)});
+      return set(r, v, value ? Text::make(*value) : Text{});
+    }
+    return set(r, v, {});
+  });
+}
+
+/// All of the client's lines of that header, less the token's cookie.
+std::string client_cookies(ngx_http_request_t* r, std::string_view without) {
+  std::string out;
+  const auto trim = [](std::string_view text) {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    while (text.ends_with(' ')) text.remove_suffix(1);
+    return text;
+  };
+  each_client_header(r, "cookie", [&](std::string_view rest) {
+    while (!rest.empty()) {
+      const auto end = rest.find(';');
+      const std::string_view pair = trim(rest.substr(0, end));
+      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+      if (pair.empty() || trim(pair.substr(0, pair.find('='))) == without) continue;
+      if (!out.empty()) out += "; ";
+      out += pair;
+    }
+  });
+  return out;
+}
+
+/// A header that carries tokens: what the client sent, less a token that must not reach the application.
+Text token_header(ngx_http_request_t* r, std::string_view name, const RequestState* state) {
+  const bool strip = state && state->outcome.strip_token;
+  const TokenSource none;
+  const TokenSource& at = strip ? state->outcome.presented_at : none;
+  if (name == "cookie") return Text::make(client_cookies(r, at.cookie));
+  if (!at.header.empty() && same_header(at.header, name)) return {};
+  Text out;
+  each_client_header(r, name, [&](std::string_view value) {
+    if (out.kept.empty()) out.kept = value;
+  });
+  return out;
+}
+
+bool carries_tokens(std::string_view name) {
+  if (name == "authorization" || name == "proxy_authorization" || name == "cookie") return true;
+  const Worker* worker = Worker::get();
+  if (!worker || !worker->snapshot()) return false;
+  const auto& sources = worker->snapshot()->sources(engine::View::WithAudit).sources();
+  return std::any_of(sources.begin(), sources.end(), [&](const auto& s) { return same_header(s.at.header, name); });
+}
+
+ngx_int_t read_header(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t data) noexcept {
+  return guarded(r->connection->log, ngx_int_t{NGX_ERROR}, [&] {
+    const std::string_view name = rest_of_name(data, kHeader);
+    const RequestState* state = find_state(r);
+    if (const auto* principal = state ? state->outcome.principal() : nullptr) {
+      for (const auto& [header, value] : principal->headers) {
+        if (same_header(header, name)) return set(r, v, Text::keep(value));
+      }
+    }
+    return set(r, v, carries_tokens(name) ? token_header(r, name, state) : Text{});
+  });
+}
+
+bool add(ngx_conf_t* cf, std::string_view name, ngx_http_get_variable_pt handler, uintptr_t data, ngx_uint_t flags) {
+  ngx_str_t text = str(name);
+  ngx_http_variable_t* variable = ngx_http_add_variable(cf, &text, NGX_HTTP_VAR_NOCACHEABLE | flags);
+  if (!variable) return false;
+  variable->get_handler = handler;
+  variable->data = data;
+  return true;
+}
+
+}  // namespace
+
+ngx_int_t add_variables(ngx_conf_t* cf) noexcept {
+  bool added = add(cf, "mesh_auth_workload", read_workload, 0, 0) &&
+               add(cf, kClaim, read_claim, 0, NGX_HTTP_VAR_PREFIX) &&
+               add(cf, kHeader, read_header, 0, NGX_HTTP_VAR_PREFIX);
+  for (std::size_t i = 0; i < std::size(kVariables); ++i) {
+    added = added && add(cf, kVariables[i].name, read_variable, i, 0);
+  }
+  return added ? NGX_OK : NGX_ERROR;
+}
+
+}  // namespace meshauth::nginx

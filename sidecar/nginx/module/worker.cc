@@ -1,0 +1,291 @@
+#include "sidecar/nginx/module/worker.h"
+
+#include <sys/inotify.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <chrono>
+
+namespace meshauth::nginx {
+namespace {
+
+constexpr ngx_msec_t kTick = 1000;            // milliseconds; how late a change is seen where inotify does not tell
+constexpr std::size_t kMaxPending = 4;        // reports of state kept for an agent that is not there
+constexpr double kUnknownKidInterval = 1;     // seconds between two reports about one key source
+constexpr std::size_t kMaxKidSources = 1024;  // remembered; a bundle has far fewer
+constexpr std::uint32_t kWatched = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR;
+
+std::uint64_t random_seed() {
+  std::uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
+    seed = static_cast<std::uint64_t>(ngx_random()) << 32 | ngx_pid;
+  return seed;
+}
+
+std::int64_t unix_milliseconds() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Worker* Worker::current_ = nullptr;
+
+double now() noexcept {
+  const ngx_time_t* time = ngx_timeofday();
+  return static_cast<double>(time->sec) + static_cast<double>(time->msec) / 1000;
+}
+
+Worker::Worker(const MainConf& conf, ngx_cycle_t* cycle)
+    : cycle_(cycle),
+      pool_(conf.pool),
+      folder_(std::string(view(conf.bundle)), std::string(view(conf.trust)), std::string(view(conf.workload))),
+      reporter_(std::string(view(conf.agent))),
+      cache_(conf.token_cache, random_seed()),
+      started_(unix_milliseconds()) {
+  current_ = this;
+}
+
+Worker::~Worker() {
+  say_counters();
+  reporter_.send(report(engine::WorkerEvent::bye));
+  if (timer_.timer_set) ngx_del_timer(&timer_);
+  unwatch();
+  current_ = nullptr;
+}
+
+bool Worker::start() {
+  task_ = ngx_thread_task_alloc(cycle_->pool, sizeof(Worker*));
+  if (!task_) return false;
+  *static_cast<Worker**>(task_->ctx) = this;
+  task_->handler = load_in_thread;
+  task_->event.handler = on_loaded;
+  task_->event.data = this;
+  task_->event.log = cycle_->log;
+
+  dumb_.fd = -1;
+  timer_.handler = on_timer;
+  timer_.data = &dumb_;
+  timer_.log = cycle_->log;
+  timer_.cancelable = 1;
+
+  watch();  // before the first look, so that no change falls between
+  if (look_is_due()) {
+    load(look_);
+    apply(look_);
+  }
+  say(report(engine::WorkerEvent::hello));
+  ngx_add_timer(&timer_, kTick);
+  return true;
+}
+
+engine::Outcome Worker::decide(const engine::HttpRequest& request, const engine::Options& options) {
+  if (!snapshot_) {
+    engine::Outcome none = engine::no_bundle();
+    counters_.add(none);
+    return none;
+  }
+  const double at = now();
+  engine::Outcome outcome = engine::decide(*snapshot_, request, at, options, &cache_);
+  counters_.add(outcome);
+  if (!outcome.unknown_kid.empty()) report_unknown_kid(outcome, at);
+  return outcome;
+}
+
+// --- looking at the folder ---
+
+bool Worker::look_is_due() {
+  look_ = {};
+  auto bundle = folder_.bundle_stamp();
+  auto fresh = folder_.fresh_stamp();
+  // A folder that never had a bundle is no refusal: nothing has come yet.
+  const bool nothing_yet = bundle.target.empty() && !bundle.manifest.exists && !seen_bundle_;
+  if (!nothing_yet && seen_bundle_ != bundle) look_.bundle = std::move(bundle);
+  if ((fresh.json.exists || seen_fresh_) && seen_fresh_ != fresh) look_.fresh = fresh;
+  return look_.bundle || look_.fresh;
+}
+
+void Worker::load(Look& look) const {
+  if (look.bundle) look.loaded = folder_.load();
+  if (look.fresh) look.loaded_fresh = folder_.load_fresh();
+}
+
+void Worker::load_in_thread(void* data, ngx_log_t* log) noexcept {
+  Worker& self = **static_cast<Worker**>(data);
+  guarded(log, 0, [&] {
+    self.load(self.look_);
+    return 0;
+  });
+}
+
+void Worker::look_again() {
+  if (looking_ || !look_is_due()) return;
+  // If the queue is full the next tick tries again.
+  looking_ = ngx_thread_task_post(pool_, task_) == NGX_OK;
+}
+
+void Worker::on_loaded(ngx_event_t* event) noexcept {
+  auto& self = *static_cast<Worker*>(event->data);
+  guarded(event->log, 0, [&] {
+    self.looking_ = false;
+    self.apply(self.look_);
+    self.look_again();  // for what came meanwhile
+    return 0;
+  });
+}
+
+void Worker::apply(Look& look) {
+  if (look.fresh) {
+    seen_fresh_ = look.fresh;
+    apply_fresh(look.loaded_fresh ? std::move(*look.loaded_fresh) : fail("fresh.json: out of memory"));
+  }
+  if (look.bundle) {
+    seen_bundle_ = look.bundle;
+    apply_bundle(*look.bundle, look.loaded ? std::move(*look.loaded) : fail("out of memory"));
+  }
+  look = {};
+}
+
+void Worker::apply_bundle(const BundleStamp& stamp, Result<std::unique_ptr<engine::Snapshot>> loaded) {
+  if (!loaded) {
+    refused(revision_named_by(stamp), loaded.error().message);
+    return;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  (*loaded)->set_fresh(fresh_);
+  snapshot_ = std::move(*loaded);  // frees the old one
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  ngx_log_error(NGX_LOG_NOTICE, cycle_->log, 0, "mesh_auth: runs revision %s", snapshot_->revision.c_str());
+  auto swapped = report(engine::WorkerEvent::swapped);
+  swapped.swap_ms = took.count();
+  say(std::move(swapped));
+}
+
+void Worker::apply_fresh(Result<bundle::Fresh> loaded) {
+  if (!loaded) {
+    // Its two files are replaced one after the other: between them the signature does not fit, which is no news. The
+    // stamp changes with the second, and a lasting fault shows at the next look of any worker that starts.
+    ngx_log_error(NGX_LOG_INFO, cycle_->log, 0, "mesh_auth: fresh.json not taken: %s", loaded.error().message.c_str());
+    return;
+  }
+  fresh_.merge(*loaded);
+  if (snapshot_) snapshot_->set_fresh(fresh_);
+}
+
+void Worker::watch() {
+  const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (fd < 0) return;  // the timer alone: a change is seen within a second
+  watch_ = ::inotify_add_watch(fd, folder_.path().c_str(), kWatched);
+  inotify_ = watch_ < 0 ? nullptr : ngx_get_connection(fd, cycle_->log);
+  if (!inotify_) {
+    ::close(fd);
+    return;
+  }
+  inotify_->read->handler = on_inotify;
+  inotify_->read->log = cycle_->log;
+  inotify_->write->log = cycle_->log;
+  if (ngx_handle_read_event(inotify_->read, 0) != NGX_OK) unwatch();
+}
+
+void Worker::unwatch() {
+  if (!inotify_) return;
+  ngx_close_connection(inotify_);
+  inotify_ = nullptr;
+}
+
+void Worker::on_inotify(ngx_event_t* event) noexcept {
+  const auto* connection = static_cast<ngx_connection_t*>(event->data);
+  alignas(inotify_event) char buffer[4096];
+  bool gone = false;
+  for (ssize_t got; (got = ::read(connection->fd, buffer, sizeof buffer)) > 0;) {
+    for (char* at = buffer; at < buffer + got;) {
+      const auto* what = reinterpret_cast<const inotify_event*>(at);
+      gone = gone || (what->mask & IN_IGNORED) != 0;
+      at += sizeof(inotify_event) + what->len;
+    }
+  }
+  event->ready = 0;
+  if (!current_) return;
+  guarded(event->log, 0, [&] {
+    if (gone) {
+      current_->unwatch();  // the folder itself was replaced: the next tick watches the new one
+    } else if (ngx_handle_read_event(event, 0) != NGX_OK) {
+      current_->unwatch();
+    }
+    current_->look_again();
+    return 0;
+  });
+}
+
+void Worker::on_timer(ngx_event_t* event) noexcept {
+  if (!current_) return;
+  guarded(event->log, 0, [&] {
+    current_->tick();
+    return 0;
+  });
+  ngx_add_timer(event, kTick);
+}
+
+void Worker::tick() {
+  if (!inotify_) watch();
+  look_again();
+  say_pending();
+  if (now() - heartbeat_ >= engine::kHeartbeatSeconds || !counters_.empty()) say_counters();
+}
+
+// --- reports ---
+
+engine::WorkerReport Worker::report(engine::WorkerEvent event) const {
+  engine::WorkerReport out;
+  out.event = event;
+  out.pid = ngx_pid;
+  out.worker = static_cast<unsigned>(ngx_worker);
+  out.started = started_;
+  if (snapshot_) out.revision = snapshot_->revision;
+  out.draining = ngx_exiting != 0;
+  return out;
+}
+
+void Worker::say(engine::WorkerReport what) {
+  pending_.push_back(std::move(what));
+  if (pending_.size() > kMaxPending) pending_.pop_front();
+  say_pending();
+}
+
+void Worker::say_pending() {
+  while (!pending_.empty() && reporter_.send(pending_.front())) pending_.pop_front();
+}
+
+void Worker::say_counters() {
+  heartbeat_ = now();
+  do {
+    auto out = report(engine::WorkerEvent::counters);
+    out.counters = counters_.take();
+    if (!reporter_.send(out)) {
+      counters_.give_back(std::move(out.counters));
+      return;
+    }
+  } while (!counters_.empty());
+}
+
+void Worker::refused(std::string what, std::string detail) {
+  ngx_log_error(NGX_LOG_ERR, cycle_->log, 0, "mesh_auth: refused %s: %s; %s", what.c_str(), detail.c_str(),
+                snapshot_ ? "the revision before goes on" : "there is no other one");
+  auto out = report(engine::WorkerEvent::refused);
+  out.refused = std::move(what);
+  out.detail = std::move(detail);
+  say(std::move(out));
+}
+
+void Worker::report_unknown_kid(const engine::Outcome& outcome, double at) {
+  const auto last = kid_reported_.find(outcome.unknown_kid_source);
+  if (last != kid_reported_.end() && at - last->second < kUnknownKidInterval && at >= last->second) return;
+  if (kid_reported_.size() >= kMaxKidSources) kid_reported_.clear();
+  kid_reported_[outcome.unknown_kid_source] = at;
+  auto out = report(engine::WorkerEvent::unknown_kid);
+  out.source = outcome.unknown_kid_source;
+  out.kid = outcome.unknown_kid;
+  reporter_.send(out);
+}
+
+}  // namespace meshauth::nginx

@@ -1,0 +1,100 @@
+// One worker process: the snapshot in force, the watch over the bundle's folder, and the reports to the agent.
+// Everything here happens on the event loop, but load_in_thread.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/engine/decide.h"
+#include "core/engine/worker_report.h"
+#include "sidecar/nginx/bundle_folder.h"
+#include "sidecar/nginx/counters.h"
+#include "sidecar/nginx/module/config.h"
+#include "sidecar/nginx/reporter.h"
+
+namespace meshauth::nginx {
+
+class Worker {
+ public:
+  Worker(const MainConf& conf, ngx_cycle_t* cycle);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// The one of this process; null in the master, in helpers, and where nothing is configured.
+  static Worker* get() noexcept { return current_; }
+
+  /// Loads `current` once (in place: no request waits yet), begins to watch, says hello. False: no memory.
+  bool start();
+
+  /// Decides, counts, and reports a key that nobody knows.
+  engine::Outcome decide(const engine::HttpRequest& request, const engine::Options& options);
+
+  const engine::Snapshot* snapshot() const { return snapshot_.get(); }
+
+ private:
+  // One look at the folder: what was there, and what came of it.
+  struct Look {
+    std::optional<BundleStamp> bundle;  // set: look at it
+    std::optional<FreshStamp> fresh;
+    std::optional<Result<std::unique_ptr<engine::Snapshot>>> loaded;
+    std::optional<Result<bundle::Fresh>> loaded_fresh;
+  };
+
+  static void load_in_thread(void* data, ngx_log_t* log) noexcept;
+  static void on_loaded(ngx_event_t* event) noexcept;
+  static void on_timer(ngx_event_t* event) noexcept;
+  static void on_inotify(ngx_event_t* event) noexcept;
+
+  bool look_is_due();
+  void load(Look& look) const;
+  void look_again();
+  void apply(Look& look);
+  void apply_bundle(const BundleStamp& stamp, Result<std::unique_ptr<engine::Snapshot>> loaded);
+  void apply_fresh(Result<bundle::Fresh> loaded);
+  void watch();
+  void unwatch();
+  void tick();
+  engine::WorkerReport report(engine::WorkerEvent event) const;
+  void say(engine::WorkerReport report);
+  void say_pending();
+  void say_counters();
+  void refused(std::string what, std::string detail);
+  void report_unknown_kid(const engine::Outcome& outcome, double now);
+
+  static Worker* current_;
+
+  ngx_cycle_t* cycle_;
+  ngx_thread_pool_t* pool_;
+  BundleFolder folder_;
+  Reporter reporter_;
+  engine::TokenCache cache_;
+  Counters counters_;
+  std::int64_t started_;
+
+  std::unique_ptr<engine::Snapshot> snapshot_;
+  bundle::Fresh fresh_;
+  std::optional<BundleStamp> seen_bundle_;  // accepted or refused: not looked at again
+  std::optional<FreshStamp> seen_fresh_;
+  Look look_;
+  bool looking_ = false;  // the thread has look_
+
+  std::deque<engine::WorkerReport> pending_;    // state that the agent has not taken yet
+  double heartbeat_ = 0;                        // unix seconds of the last counters report
+  std::map<std::string, double> kid_reported_;  // by key source: when
+
+  ngx_thread_task_t* task_ = nullptr;
+  ngx_event_t timer_{};
+  ngx_connection_t dumb_{};  // nginx logs the fd of a timer's connection
+  ngx_connection_t* inotify_ = nullptr;
+  int watch_ = -1;
+};
+
+/// Unix seconds, from nginx's cached time.
+double now() noexcept;
+
+}  // namespace meshauth::nginx
