@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/text.h"
+#include "operator/kube/object.h"
 
 namespace meshauth::kube::testing {
 
@@ -92,7 +93,7 @@ Result<http::StreamResult> FakeApiServer::stream_lines(const http::Request&, con
 http::Response FakeApiServer::handle(const http::Request& request, const std::string& path) {
   const json sent = request.body.empty() ? json::object() : json::parse(request.body);
   if (request.method == "POST") {
-    const std::string name = sent["metadata"].value("name", "");
+    const std::string name = metadata(sent, "name");
     if (name.empty()) return answer(201, sent);  // a review: nothing is kept
     return write(path + "/" + name, sent, false, true, false);
   }
@@ -114,7 +115,7 @@ http::Response FakeApiServer::write(const std::string& path, const json& sent, b
   if (create && there) return refuse(409, "AlreadyExists");
   if (!there && !create && (!merge || status_only)) return refuse(404, "NotFound");
   if (there) {
-    const std::string wanted = sent["metadata"].value("resourceVersion", "");
+    const std::string wanted = metadata(sent, "resourceVersion");
     if (!wanted.empty() && wanted != found->second["metadata"]["resourceVersion"]) return refuse(409, "Conflict");
   }
   json object = merge && there ? found->second : sent;
