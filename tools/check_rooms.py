@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -197,7 +198,8 @@ def check(build: Path, root: Path) -> tuple[list[Violation], list[str], int]:
     checked = 0
     for entry in commands:
         source = from_root(entry["file"], build, root)
-        output = os.path.relpath(os.path.join(entry["directory"], entry["output"]), build)
+        words = shlex.split(entry["command"])
+        output = os.path.relpath(os.path.join(entry["directory"], words[words.index("-o") + 1]), build)
         found = room_of(source)
         if found is None:
             if not source.startswith(("/", "cmake/", os.path.relpath(build, root) + "/")):
@@ -271,8 +273,8 @@ def self_test() -> int:
             output = f"{os.path.dirname(name)}/x.dir/{os.path.basename(name)}.o"
             rules.append(f"build {output}: cc ../{name}\n")
             uses = " -include cmake_pch.hxx" if "hidden" in name else ""
-            commands.append({"directory": str(build), "file": str(root / name), "output": output, "command": "g++" + uses})
-        commands.append({"directory": str(build), "file": str(root / "core/base/late.cc"), "output": "late.o", "command": ""})
+            commands.append({"directory": str(build), "file": str(root / name), "command": f"g++{uses} -o {output}"})
+        commands.append({"directory": str(build), "file": str(root / "core/base/late.cc"), "command": "g++ -o late.o"})
         write(build / "build.ninja", "\n".join(rules))
         write(build / "compile_commands.json", json.dumps(commands))
         subprocess.run(["ninja", "-C", str(build)], check=True, stdout=subprocess.DEVNULL)
