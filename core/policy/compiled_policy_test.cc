@@ -1,0 +1,121 @@
+#include "core/policy/compiled_policy.h"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/policy/testing.h"
+
+namespace meshauth::policy {
+namespace {
+
+using testing::make_policy;
+
+constexpr const char* kEverything = R"([
+  {"name": "all", "action": "Allow",
+   "from": [{"identityProvider": {"name": "okta", "namespace": "auth"}, "subjects": ["a", "b*"], "clients": ["c"],
+             "scopes": {"all": ["s"]}, "groups": {"any": ["g"]}, "roles": {"all": ["r"]},
+             "claims": [{"path": ["a", "b"], "operator": "In", "values": ["v"]}, {"path": ["x"], "operator": "Exists"}]}],
+   "to": [{"methods": ["GET"], "notMethods": ["POST"], "paths": ["/u/{id}"], "notPaths": ["/u/0"], "hosts": ["*.example.com"],
+           "notHosts": ["x.example.com"], "ports": [80], "notPorts": [81]}],
+   "when": [{"pathVariable": "id", "equalsClaim": ["sub"]}, {"sourceIPs": ["10.0.0.0/8", "2001:db8::/32"]},
+            {"header": "X-Tenant", "values": ["blue"]}]},
+  {"name": "deny", "action": "Deny"},
+  {"name": "open", "action": "Allow", "from": [{"anyone": true}]}
+])";
+
+}  // namespace
+
+TEST_CASE("policy.json is the same for any order of the policies, and reads back to itself") {
+  const auto a = make_policy("orders/a", kEverything), b = make_policy("orders/b", "[]", model::Mode::Audit),
+             c = make_policy("auth/c", R"([{"name": "x", "action": "Deny"}])");
+  const std::set<std::string> unresolved{"auth/okta"};
+  const std::string json = to_json(compile({&a, &b, &c}, unresolved, model::Action::Deny));
+  CHECK(json == to_json(compile({&c, &b, &a}, unresolved, model::Action::Deny)));
+  const auto again = from_json(json);
+  REQUIRE_MESSAGE(again, again.error().message);
+  CHECK(to_json(*again) == json);
+  CHECK(again->policies.size() == 3);
+  CHECK(again->policies[0].id == "auth/c");
+  CHECK(again->policies[2].mode == model::Mode::Audit);
+  CHECK(again->unresolved == unresolved);
+  CHECK(again->policies[1].rules[0].when.size() == 3);
+  CHECK(std::get<model::HeaderCondition>(again->policies[1].rules[0].when[2]).name == "x-tenant");
+}
+
+TEST_CASE("a reference resolves per policy") {
+  const auto a = make_policy("orders/a", "[]"), b = make_policy("root/b", "[]");
+  const auto policy = compile(std::vector<PolicyInput>{{&a, {"root/okta"}}, {&b, {}}}, model::Action::Allow);
+  const auto again = from_json(to_json(policy));
+  REQUIRE(again);
+  CHECK(again->default_action == model::Action::Allow);
+  CHECK(again->policies[0].unresolved == std::set<std::string>{"root/okta"});
+  CHECK(again->policies[1].unresolved.empty());
+}
+
+TEST_CASE("a reader passes over nothing: each member removed, renamed or spoilt is refused or changes the policy") {
+  using nlohmann::json;
+  const auto policy = make_policy("orders/a", kEverything);
+  const json good = json::parse(to_json(compile({&policy}, {}, model::Action::Deny)));
+  const json flat = good.flatten();
+  std::size_t tried = 0;
+  for (const auto& [pointer, value] : flat.items()) {
+    const json::json_pointer at(pointer);
+    CAPTURE(pointer);
+    for (const json& wrong :
+         {json(nullptr), json::object(), json::array(), json(-1), json(1.5), json(""), json(true)}) {
+      json spoilt = good;
+      spoilt[at] = wrong;
+      if (spoilt == good) continue;
+      CAPTURE(wrong.dump());
+      CHECK_FALSE(from_json(spoilt.dump()));
+      ++tried;
+    }
+    json extra = good;
+    json& parent = extra[at.parent_pointer()];
+    if (!parent.is_object()) continue;
+    parent["unknown"] = 1;
+    CHECK_FALSE(from_json(extra.dump()));
+  }
+  CHECK(tried > 200);
+}
+
+TEST_CASE("policy.json of another shape is refused") {
+  const std::string_view rows[] = {
+      "",
+      "{}",
+      "[]",
+      R"({"defaultAction":"Deny"})",
+      R"({"defaultAction":"deny","policies":[]})",
+      R"({"defaultAction":"Deny","policies":{}})",
+      R"({"defaultAction":"Deny","policies":[],"policies":[]})",
+      R"({"defaultAction":"Deny","policies":[]} x)",
+      R"({"defaultAction":"Deny","policies":[{"id":"b/b","mode":"Enforce","rules":[]},{"id":"a/a","mode":"Enforce","rules":[]}]})",
+      R"({"defaultAction":"Deny","policies":[{"id":"a/a","mode":"Enforce","rules":[]},{"id":"a/a","mode":"Enforce","rules":[]}]})",
+      R"({"defaultAction":"Deny","policies":[{"id":"a","mode":"Enforce","rules":[]}]})",
+      R"({"defaultAction":"Deny","policies":[{"id":"a/a","mode":"Enforce","rules":[{"name":"x","action":"Allow"}]}]})",
+      R"({"defaultAction":"Deny","policies":[{"id":"a/a","mode":"Enforce","rules":[{"name":"x","action":"Deny","from":[{}]}]}]})",
+      R"({"defaultAction":"Deny","policies":[{"id":"a/a","mode":"Enforce","rules":[{"name":"x","action":"Deny","from":[{"anyone":true,"provider":"a/b"}]}]}]})",
+      R"({"defaultAction":"Deny","policies":[{"id":"a/a","mode":"Enforce","rules":[{"name":"x","action":"Deny","when":[{}]}]}]})",
+  };
+  for (const auto text : rows) {
+    CAPTURE(text);
+    const auto policy = from_json(text);
+    REQUIRE_FALSE(policy);
+    CHECK(policy.error().message.starts_with("policy.json"));
+  }
+  CHECK(from_json(R"({"defaultAction":"Deny","policies":[]})"));
+  CHECK_FALSE(from_json(R"({"defaultAction":"Deny","policies":[]})" + std::string(kMaxPolicyBytes, ' ')));
+}
+
+TEST_CASE("more rules than a policy may have are refused") {
+  const auto with = [](int rules) {
+    std::string text;
+    for (int i = 0; i < rules; ++i) text += fmt::format(R"({}{{"name":"r{}","action":"Deny"}})", i == 0 ? "" : ",", i);
+    return R"({"defaultAction":"Deny","policies":[{"id":"a/a","mode":"Enforce","rules":[)" + text + "]}]}";
+  };
+  CHECK(from_json(with(64)));
+  CHECK_FALSE(from_json(with(65)));
+}
+
+}  // namespace meshauth::policy
