@@ -1,0 +1,50 @@
+#include "core/jose/testing/hostile.h"
+
+#include <doctest/doctest.h>
+
+#include <set>
+
+using namespace meshauth;
+using namespace meshauth::jose;
+using namespace meshauth::jose::testing;
+
+namespace {
+
+HostileList everything() {
+  HostileList out;
+  for (auto* list :
+       {hostile_algorithms, hostile_forms, hostile_json, hostile_keys, hostile_claims, hostile_signatures}) {
+    auto rows = list();
+    out.insert(out.end(), rows.begin(), rows.end());
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("every hostile token is refused for its reason, and its twin one edit away is accepted") {
+  std::map<std::string, World> worlds;
+  for (const Hostile& row : everything()) {
+    CAPTURE(row.id);
+    CAPTURE(row.source);
+    World& world = worlds.try_emplace(row.world, make_world(row.world)).first->second;
+    CHECK(reason_name(world.reason(row.hostile)) == reason_name(row.reason));
+    CHECK(reason_name(world.reason(row.twin)) == "");
+  }
+}
+
+TEST_CASE("there are hundreds of them, each with its own id, and every reason of a token is among theirs") {
+  const HostileList rows = everything();
+  CHECK(rows.size() >= 700);
+  std::set<std::string> ids;
+  std::set<Reason> reasons;
+  for (const Hostile& row : rows) {
+    CHECK_MESSAGE(ids.insert(row.id).second, row.id << " is there twice");
+    CHECK_FALSE(row.source.empty());
+    reasons.insert(row.reason);
+  }
+  for (auto i = static_cast<int>(Reason::token_too_large); i <= static_cast<int>(Reason::signature_invalid); ++i) {
+    CAPTURE(reason_name(static_cast<Reason>(i)));
+    CHECK(reasons.contains(static_cast<Reason>(i)));
+  }
+}
