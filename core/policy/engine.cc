@@ -186,6 +186,10 @@ bool Engine::enforced_provider(std::string_view id) const {
   return provider != kNone && impl_->rules.enforced(provider);
 }
 
+bool Engine::names_provider(std::string_view id) const {
+  return impl_->rules.providers().find(id) != kNone;
+}
+
 std::shared_ptr<const Match> Engine::match(const Principal& principal) const {
   auto match = make_match(impl_->rules, impl_->index.routes(), principal);
   match->engine = impl_.get();

@@ -74,6 +74,8 @@ class Engine {
 
   /// Providers named by enforced policies: the failing token of any other never refuses a request.
   bool enforced_provider(std::string_view id) const;
+  /// Providers named by any policy, audit ones included, where they resolve.
+  bool names_provider(std::string_view id) const;
 
   std::shared_ptr<const Match> match(const Principal& principal) const;
   Decision decide(const Match& match, const Request& request) const;

@@ -6,6 +6,7 @@
 
 #include "core/base/json_doc.h"
 #include "core/policy/engine.h"
+#include "core/policy/explain.h"
 #include "core/policy/random_case_test.h"
 
 namespace meshauth::policy {
@@ -83,6 +84,27 @@ Request request_of(const reference::Request& from, const Path& path) {
   return request;
 }
 
+/// The explanation tells of the decision what the decision is.
+void check_explanation(const Engine& engine, const Principal& principal, const Request& request,
+                       const Decision& decision) {
+  const Explanation explanation = explain(engine, principal, request);
+  CHECK(explanation.decision.enforced == decision.enforced);
+  const RuleExplanation* deny = nullptr;
+  const RuleExplanation* allow = nullptr;
+  for (const RuleExplanation& rule : explanation.rules) {
+    if (rule.mode == model::Mode::Audit || !rule.matches()) continue;
+    const RuleExplanation*& first = rule.action == model::Action::Deny ? deny : allow;
+    if (first == nullptr) first = &rule;
+  }
+  const RuleExplanation* by = deny != nullptr ? deny : allow;
+  if (engine.selected()) CHECK(decision.enforced.allow == (by != nullptr && by == allow));
+  CHECK(decision.enforced.rule == (by == nullptr ? "" : by->rule));
+  CHECK(decision.enforced.policy == (by == nullptr ? "" : by->policy));
+  if (decision.enforced.reason != Reason::scope_insufficient) return;
+  REQUIRE(explanation.nearest);
+  CHECK(explanation.rules[*explanation.nearest].failures.size() <= 2);
+}
+
 void compare_round(Random& random, Tally& tally) {
   auto policies = testing::random_policies(random);
   const bool default_allow = random.one_in(2);
@@ -111,6 +133,7 @@ void compare_round(Random& random, Tally& tally) {
       tally.allowed += answers.enforced.allow ? 1 : 0;
       tally.audit += answers.audit ? 1 : 0;
       ++tally.reasons[answers.enforced.reason];
+      if (r == 0) check_explanation(engine, principal.principal, request_of(from, path), decision);
       if (same(decision, answers)) continue;
       FAIL(fmt::format("engine: {}\nreference: {}\naudit: {} / {}\npolicy: {}\nclaims: {}\nrequest: {} {} {}",
                        described(decision.enforced), described(answers.enforced),

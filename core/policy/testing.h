@@ -10,6 +10,7 @@
 #include "core/base/json_doc.h"
 #include "core/model/access_policy.h"
 #include "core/policy/engine.h"
+#include "core/policy/explain.h"
 
 namespace meshauth::policy::testing {
 
@@ -47,5 +48,6 @@ struct Call {
 };
 
 Decision decide(const Engine& engine, const Caller& caller, const Call& call);
+Explanation explain(const Engine& engine, const Caller& caller, const Call& call);
 
 }  // namespace meshauth::policy::testing

@@ -51,7 +51,10 @@ Principal Caller::principal() const {
   return out;
 }
 
-Decision decide(const Engine& engine, const Caller& caller, const Call& call) {
+namespace {
+
+template <class Use>
+auto with_request(const Call& call, Use use) {
   const auto path = decode_path(call.path);
   if (!path) throw std::runtime_error("the test's path is ambiguous: " + call.path);
   Request request;
@@ -66,7 +69,18 @@ Decision decide(const Engine& engine, const Caller& caller, const Call& call) {
     for (auto at = begin; at != end; ++at) out.push_back(at->second);
     return out;
   };
-  return engine.decide(caller.principal(), request);
+  return use(request);
+}
+
+}  // namespace
+
+Decision decide(const Engine& engine, const Caller& caller, const Call& call) {
+  return with_request(call, [&](const Request& request) { return engine.decide(caller.principal(), request); });
+}
+
+Explanation explain(const Engine& engine, const Caller& caller, const Call& call) {
+  return with_request(call,
+                      [&](const Request& request) { return policy::explain(engine, caller.principal(), request); });
 }
 
 }  // namespace meshauth::policy::testing
