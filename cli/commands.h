@@ -5,6 +5,7 @@ namespace meshauth::cli {
 
 class Program;
 
+void add_dev_idp(Program& program);
 void add_token(Program& program);
 
 }  // namespace meshauth::cli

@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   Streams io{std::cin, std::cout, std::cerr};
   Program program;
+  add_dev_idp(program);
   add_token(program);
   return program.run(argc, argv, io);
 }
