@@ -44,6 +44,7 @@ ngx_int_t send_body(ngx_http_request_t* r, ngx_int_t status) {
   ngx_str_t type = str(engine::content_type(form));
   r->expect_tested = 1;                                  // no "100 Continue" for a body that nobody wants
   if (status == NGX_HTTP_BAD_REQUEST) r->keepalive = 0;  // as nginx does: whoever sent this may have sent more of it
+  r->err_status = 0;  // an `error_page ... =200` on the way here must not make a success of a refusal
   ngx_http_finalize_request(r, ngx_http_send_response(r, static_cast<ngx_uint_t>(status), &type, &body));
   return NGX_DONE;
 }
