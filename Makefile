@@ -82,14 +82,8 @@ bench-smoke: build ## milliseconds from a policy's change to its enforcement, on
 endif
 
 ifneq ($(call has,fuzz),)
-fuzz: ## every fuzzer for FUZZ_SECONDS (60); what it finds is kept in build/fuzz
-	cmake --preset fuzz
-	ninja -C build/fuzz -j$(JOBS)
-	@for program in build/fuzz/bin/fuzz_*; do \
-	  name=$$(basename "$$program"); mkdir -p "build/fuzz/corpus/$$name"; echo "== $$name"; \
-	  "$$program" -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ "build/fuzz/corpus/$$name" \
-	    $$(ls -d fuzz/corpus/$$name 2>/dev/null || true); \
-	done
+fuzz: ## every fuzzer for FUZZ_SECONDS (60); what it finds is kept under build/fuzz
+	fuzz/run.sh $(FUZZ_SECONDS)
 endif
 
 ifneq ($(call has,soak),)

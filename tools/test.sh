@@ -62,27 +62,41 @@ build() { cmake --preset release >build/configure.log 2>&1 || { cat build/config
 
 rooms() { python3 tools/check_rooms.py --self-test && python3 tools/check_rooms.py; }
 
-# run_tests FOLDER [PATTERN]
+# run_tests FOLDER [CTEST ARGUMENT...]: in the pinned Python, which some of the tests need
 run_tests() {
-  local report
-  report=$(ctest --test-dir "$1" --output-on-failure --no-tests=error -j"$jobs" ${2:+-R "$2"} 2>&1)
-  local code=$?
+  local folder=$1 report code
+  shift
+  report=$(E2E_PARTS=python e2e/tools.sh ctest --test-dir "$folder" --output-on-failure --no-tests=error -j"$jobs" "$@" 2>&1)
+  code=$?
   printf '%s\n' "$report"
   note=$(sed -n 's/^\([0-9]*% tests passed, .*\)/\1/p' <<<"$report")
   return $code
 }
 unit() { run_tests build; }
 
-# sanitized PRESET PATTERN: builds the unit tests whose room's name matches, and runs them
+# programs FOLDER PATTERN: the tests that are a program of the build, by name, with the program
+programs() {
+  ctest --test-dir "$1" --show-only=json-v1 -R "$2" | python3 -c '
+import json, os, sys
+folder = os.path.abspath(sys.argv[1]) + "/"
+for test in json.load(sys.stdin)["tests"]:
+    program = test.get("command", [""])[0]
+    if program.startswith((folder + "test/", folder + "fuzz/")):
+        print(test["name"], program[len(folder):])' "$1"
+}
+
+# sanitized PRESET PATTERN: builds the unit tests whose name matches, and runs them
 sanitized() {
   cmake --preset "$1" >"build/$1.log" 2>&1 || { cat "build/$1.log"; return 1; }
-  local targets
-  mapfile -t targets < <(ctest --test-dir "build/$1" -N -R "$2" | sed -n 's/^ *Test *#[0-9]*: \(.*\)/\1_test/p')
-  ((${#targets[@]})) || { echo "no room matches $2" >&2; return 1; }
-  ninja -C "build/$1" -j"$jobs" "${targets[@]}" && run_tests "build/$1" "$2"
+  local found
+  found=$(programs "build/$1" "$2")
+  [[ $found ]] || { echo "no test matches $2" >&2; return 1; }
+  # shellcheck disable=SC2046 # names without spaces
+  ninja -C "build/$1" -j"$jobs" $(cut -d' ' -f2 <<<"$found") &&
+    run_tests "build/$1" -R "^($(cut -d' ' -f1 <<<"$found" | paste -sd'|'))\$"
 }
 asan() { ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} UBSAN_OPTIONS=print_stacktrace=1 sanitized asan .; }
-tsan() { TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tools/tsan.supp:halt_on_error=0} sanitized tsan "$threaded"; }
+tsan() { TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tools/tsan.supp} sanitized tsan "$threaded"; }
 
 e2e() {
   local report=build/e2e/report.txt
