@@ -13,13 +13,20 @@ std::optional<std::string_view> find_header(const Headers& headers, std::string_
 
 std::string_view stream_end_name(StreamEnd end) noexcept {
   switch (end) {
-    case StreamEnd::Closed: return "closed";
-    case StreamEnd::Broken: return "broken";
-    case StreamEnd::Idle: return "idle";
-    case StreamEnd::LineTooLong: return "line too long";
-    case StreamEnd::Stopped: return "stopped";
-    case StreamEnd::Cancelled: return "cancelled";
-    case StreamEnd::NotStreamed: return "not streamed";
+    case StreamEnd::Closed:
+      return "closed";
+    case StreamEnd::Broken:
+      return "broken";
+    case StreamEnd::Idle:
+      return "idle";
+    case StreamEnd::LineTooLong:
+      return "line too long";
+    case StreamEnd::Stopped:
+      return "stopped";
+    case StreamEnd::Cancelled:
+      return "cancelled";
+    case StreamEnd::NotStreamed:
+      return "not streamed";
   }
   return "";
 }

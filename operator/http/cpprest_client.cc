@@ -61,9 +61,12 @@ class ExchangeBuffer : public Concurrency::streams::details::streambuf_state_man
     const std::string_view piece(reinterpret_cast<const char*>(bytes), count);
     pplx::task_completion_event<std::size_t> room;
     switch (exchange_->put(piece, [room, count] { room.set(count); })) {
-      case Exchange::Put::More: return pplx::task_from_result(count);
-      case Exchange::Put::Full: return pplx::create_task(room);
-      case Exchange::Put::Gone: break;
+      case Exchange::Put::More:
+        return pplx::task_from_result(count);
+      case Exchange::Put::Full:
+        return pplx::create_task(room);
+      case Exchange::Put::Gone:
+        break;
     }
     return pplx::task_from_exception<std::size_t>(std::runtime_error("nobody reads this answer any more"));
   }
@@ -217,9 +220,12 @@ Result<Response> CpprestClient::send(const Request& request, const SendOptions& 
 
 StreamEnd end_of(Exchange::Wait wait, const Exchange& exchange) {
   switch (wait) {
-    case Exchange::Wait::Cancelled: return StreamEnd::Cancelled;
-    case Exchange::Wait::Timeout: return StreamEnd::Idle;
-    default: return exchange.error().empty() ? StreamEnd::Closed : StreamEnd::Broken;
+    case Exchange::Wait::Cancelled:
+      return StreamEnd::Cancelled;
+    case Exchange::Wait::Timeout:
+      return StreamEnd::Idle;
+    default:
+      return exchange.error().empty() ? StreamEnd::Closed : StreamEnd::Broken;
   }
 }
 

@@ -27,12 +27,18 @@ std::shared_ptr<Client> client(const std::string& url, TlsOptions tls = {.ca_pem
   return *made;
 }
 
-Request get(const std::string& target) { return {.method = "GET", .target = target}; }
+Request get(const std::string& target) {
+  return {.method = "GET", .target = target};
+}
 
 TEST_CASE("a request over TLS gets status, headers and body, and its connection is used again") {
-  ScenarioServer server(&pki(), {{.request = "POST /a?b=%2F", .request_contains = "hello", .status = 201,
-                                  .extra_head = "X-One: 1\r\n", .chunks = {"first ", "second"}},
-                                 {.request = "GET /again", .request_contains = "Authorization: Bearer abc", .status = 404}});
+  ScenarioServer server(&pki(),
+                        {{.request = "POST /a?b=%2F",
+                          .request_contains = "hello",
+                          .status = 201,
+                          .extra_head = "X-One: 1\r\n",
+                          .chunks = {"first ", "second"}},
+                         {.request = "GET /again", .request_contains = "Authorization: Bearer abc", .status = 404}});
   const auto c = client(server.url());
   const auto created = c->send({"POST", "/a?b=%2F", {{"Content-Type", "application/json"}}, "hello"}, {}, {});
   CHECK(server.complaints() == "missing: GET /again\n");
@@ -55,8 +61,8 @@ TEST_CASE("a path in the base URL precedes every target") {
 
 TEST_CASE("the client shows its certificate") {
   ScenarioServer server(&pki(), {{.request = "GET /"}, {.request = "GET /"}});
-  const TlsOptions with{.ca_pem = pki().ca_pem, .certificate_pem = pki().client.certificate_pem,
-                        .key_pem = pki().client.key_pem};
+  const TlsOptions with{
+      .ca_pem = pki().ca_pem, .certificate_pem = pki().client.certificate_pem, .key_pem = pki().client.key_pem};
   CHECK(client(server.url(), with)->send(get("/"), {}, {}).has_value());
   CHECK(server.client_subject() == "/O=testers/CN=tester");
   CHECK(client(server.url())->send(get("/"), {}, {}).has_value());
@@ -78,7 +84,10 @@ TEST_CASE("only the given roots and the right name are trusted") {
       {"the system's roots", "127.0.0.1", {}, "certificate is refused"},
       {"wrong address", "127.0.0.2", {.ca_pem = pki().ca_pem}, "not for this host name"},
       {"server name given", "127.0.0.2", {.ca_pem = pki().ca_pem, .server_name = "mesh.test"}, ""},
-      {"wrong server name", "127.0.0.1", {.ca_pem = pki().ca_pem, .server_name = "evil.test"}, "not for this host name"},
+      {"wrong server name",
+       "127.0.0.1",
+       {.ca_pem = pki().ca_pem, .server_name = "evil.test"},
+       "not for this host name"},
       {"no verification wanted", "127.0.0.2", {.insecure_skip_verify = true}, ""},
   };
   for (const Case& test : cases) {
@@ -99,7 +108,8 @@ TEST_CASE("options that cannot be used are named") {
     return made ? std::string() : made.error().message;
   };
   CHECK(refuse("https://x", {.ca_pem = "rubbish"}).find("the CA bundle is not PEM") == 0);
-  CHECK(refuse("https://x", {.certificate_pem = pki().client.certificate_pem}).find("needs its key") != std::string::npos);
+  CHECK(refuse("https://x", {.certificate_pem = pki().client.certificate_pem}).find("needs its key") !=
+        std::string::npos);
   CHECK(refuse("https://x", {.certificate_pem = pki().client.certificate_pem, .key_pem = pki().server.key_pem}) ==
         "the client key does not belong to the client certificate");
   CHECK(refuse("ftp://x", {}).find("is no server's URL") != std::string::npos);
@@ -124,7 +134,8 @@ TEST_CASE("a silent server costs no more than the deadline, and a stop request e
 }
 
 TEST_CASE("a body over the limit is an error") {
-  ScenarioServer server(&pki(), {{.request = "GET /", .chunks = std::vector<std::string>(20, std::string(100'000, 'x'))}});
+  ScenarioServer server(&pki(),
+                        {{.request = "GET /", .chunks = std::vector<std::string>(20, std::string(100'000, 'x'))}});
   const auto answer = client(server.url())->send(get("/"), {.max_body = 1'000'000}, {});
   REQUIRE(!answer.has_value());
   CHECK(answer.error().message.find("longer than 1000000 bytes") != std::string::npos);

@@ -10,8 +10,12 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-Exchange::Time soon() { return steady_clock::now() + milliseconds(20); }
-Exchange::Time later() { return steady_clock::now() + std::chrono::seconds(30); }
+Exchange::Time soon() {
+  return steady_clock::now() + milliseconds(20);
+}
+Exchange::Time later() {
+  return steady_clock::now() + std::chrono::seconds(30);
+}
 
 TEST_CASE("the reader gets the head, then the bytes, then the end") {
   Exchange exchange(1024);

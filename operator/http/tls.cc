@@ -25,14 +25,17 @@ using StorePtr = std::unique_ptr<X509_STORE, Deleter<X509_STORE_free>>;
 
 constexpr int kMaxCertificates = 1000;  // a system bundle has about 150
 
-BioPtr bio(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+BioPtr bio(const std::string& text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
 
 Result<std::vector<X509Ptr>> read_certificates(const std::string& pem, std::string_view what) {
   std::vector<X509Ptr> certificates;
   const BioPtr source = bio(pem);
   while (X509* certificate = PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr)) {
     certificates.emplace_back(certificate);
-    if (certificates.size() > kMaxCertificates) return fail("{} holds more than {} certificates", what, kMaxCertificates);
+    if (certificates.size() > kMaxCertificates)
+      return fail("{} holds more than {} certificates", what, kMaxCertificates);
   }
   const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   ERR_clear_error();
@@ -44,7 +47,9 @@ Result<std::vector<X509Ptr>> read_certificates(const std::string& pem, std::stri
 }
 
 // A key that is locked by a passphrase is refused instead of asking the terminal for it.
-int no_passphrase(char*, int, int, void*) { return -1; }
+int no_passphrase(char*, int, int, void*) {
+  return -1;
+}
 
 Result<KeyPtr> read_key(const std::string& pem) {
   const BioPtr source = bio(pem);

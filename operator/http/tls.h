@@ -25,7 +25,8 @@ struct TlsOptions {
 /// TlsOptions that were parsed: applied to one SSL_CTX per connection.
 class TlsSetup {
  public:
-  /// Errors name the part (CA bundle, client certificate, client key) that cannot be read, or that do not belong together.
+  /// Errors name the part (CA bundle, client certificate, client key) that cannot be read, or that do not belong
+  /// together.
   static Result<std::shared_ptr<TlsSetup>> make(const TlsOptions& options);
   ~TlsSetup();
 

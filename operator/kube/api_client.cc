@@ -75,7 +75,8 @@ ApiResult<Object> ApiClient::call(http::Request request, std::stop_token stop) c
   if (!answer) return tl::unexpected(answer.error());
   auto parsed = parse_json(answer->body);
   if (!parsed || !parsed->is_object()) {
-    return tl::unexpected(ApiError{.message = what + ": the answer is no JSON object; is this a Kubernetes API server?"});
+    return tl::unexpected(
+        ApiError{.message = what + ": the answer is no JSON object; is this a Kubernetes API server?"});
   }
   return std::make_shared<const nlohmann::json>(std::move(*parsed));
 }
@@ -148,7 +149,8 @@ ApiResult<std::vector<Object>> ApiClient::list(const Resource& resource, const S
     next.continue_token = metadata(**list, "continue");
     if (next.continue_token.empty()) return objects;
   }
-  return tl::unexpected(ApiError{.message = fmt::format("the list of {} has more than {} pages", resource.plural, kMaxPages)});
+  return tl::unexpected(
+      ApiError{.message = fmt::format("the list of {} has more than {} pages", resource.plural, kMaxPages)});
 }
 
 ApiResult<http::StreamEnd> ApiClient::watch(const Resource& resource, const Selection& selection,

@@ -25,9 +25,12 @@ std::string text(const nlohmann::json& object, const char* name) {
 // The hint that turns an answer into something to do.
 std::string_view remedy(const ApiError& error) {
   switch (error.code) {
-    case 401: return " (the credentials are refused: are they of this cluster, and not expired?)";
-    case 403: return " (the operator's ClusterRole lacks this: is the chart's RBAC installed?)";
-    default: return "";
+    case 401:
+      return " (the credentials are refused: are they of this cluster, and not expired?)";
+    case 403:
+      return " (the operator's ClusterRole lacks this: is the chart's RBAC installed?)";
+    default:
+      return "";
   }
 }
 

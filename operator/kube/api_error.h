@@ -13,7 +13,7 @@
 namespace meshauth::kube {
 
 struct ApiError {
-  int code = 0;  ///< the HTTP status; 0: there was no answer
+  int code = 0;          ///< the HTTP status; 0: there was no answer
   std::string reason{};  ///< of the Status object: NotFound, Conflict, Forbidden, Expired ...; "" without one
   std::string message{};
   std::optional<std::chrono::seconds> retry_after{};  ///< of the header, or of the Status object's details

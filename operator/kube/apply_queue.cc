@@ -100,9 +100,8 @@ void ApplyQueue::write(Waiting waiting, const std::stop_token& stop) {
   if (waiting.task.done) waiting.task.done(outcome);
   if (outcome || !outcome.error().temporary()) return;
   const std::lock_guard lock(mutex_);
-  const auto delay = std::max<std::chrono::nanoseconds>(
-      backoff_delay(options_.backoff, waiting.failures, random_),
-      outcome.error().retry_after.value_or(std::chrono::seconds(0)));
+  const auto delay = std::max<std::chrono::nanoseconds>(backoff_delay(options_.backoff, waiting.failures, random_),
+                                                        outcome.error().retry_after.value_or(std::chrono::seconds(0)));
   waiting.not_before = clock_.now() + std::chrono::duration_cast<Clock::Time::duration>(delay);
   ++waiting.failures;
   // A newer one has come meanwhile: it takes the turn, and the delay, of this one.

@@ -53,7 +53,9 @@ struct Fixture {
   }
 };
 
-bool idle(ApplyQueue& queue) { return queue.wait_idle(std::chrono::steady_clock::now() + seconds(30)); }
+bool idle(ApplyQueue& queue) {
+  return queue.wait_idle(std::chrono::steady_clock::now() + seconds(30));
+}
 
 TEST_CASE("of several tasks of one key that wait the newest is written") {
   Fixture f;

@@ -19,8 +19,9 @@ Random system_random() {
 
 std::chrono::milliseconds backoff_delay(const BackoffOptions& options, unsigned failures, const Random& random) {
   const double doublings = std::min(failures, 40U);
-  const double nominal = std::min(static_cast<double>(options.first.count()) * static_cast<double>(1ULL << static_cast<unsigned>(doublings)),
-                                  static_cast<double>(options.longest.count()));
+  const double nominal = std::min(
+      static_cast<double>(options.first.count()) * static_cast<double>(1ULL << static_cast<unsigned>(doublings)),
+      static_cast<double>(options.longest.count()));
   const double factor = 1.0 - options.jitter + 2.0 * options.jitter * random();
   return std::chrono::milliseconds(static_cast<std::int64_t>(nominal * factor));
 }

@@ -17,8 +17,8 @@ class Clock {
   virtual Time now() const = 0;
   virtual std::chrono::system_clock::time_point wall() const = 0;
 
-  /// Waits with the lock released until the predicate holds (true), or until deadline or a stop request (the predicate's
-  /// last value).
+  /// Waits with the lock released until the predicate holds (true), or until deadline or a stop request (the
+  /// predicate's last value).
   virtual bool wait_until(std::unique_lock<std::mutex>& lock, std::condition_variable_any& condition, Time deadline,
                           const std::stop_token& stop, const std::function<bool()>& predicate) = 0;
 

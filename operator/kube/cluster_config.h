@@ -33,7 +33,8 @@ struct ConfigSource {
 
 /// The first of: the named kubeconfig; the cluster that we run in (KUBERNETES_SERVICE_HOST); the files of KUBECONFIG;
 /// ~/.kube/config. Errors say what was looked for and what to do.
-Result<ClusterConfig> load_cluster_config(const ConfigSource& source, const Environment& environment = system_environment(),
+Result<ClusterConfig> load_cluster_config(const ConfigSource& source,
+                                          const Environment& environment = system_environment(),
                                           Clock& clock = system_clock());
 
 /// The files as kubectl merges them: of two entries with one name the first counts. Paths in a file are relative to it.

@@ -62,7 +62,8 @@ class FileCredentials : public Credentials {
   Status read_all(Auth& auth) const {
     if (auto read = read_into(files_.token_path, "the token file", auth.bearer); !read) return read;
     auth.bearer = trimmed(std::move(auth.bearer));
-    if (auto read = read_into(files_.certificate_path, "the client certificate", auth.certificate_pem); !read) return read;
+    if (auto read = read_into(files_.certificate_path, "the client certificate", auth.certificate_pem); !read)
+      return read;
     return read_into(files_.key_path, "the client key", auth.key_pem);
   }
 
@@ -77,7 +78,9 @@ class FileCredentials : public Credentials {
 
 }  // namespace
 
-std::shared_ptr<Credentials> fixed_credentials(Auth auth) { return std::make_shared<FixedCredentials>(std::move(auth)); }
+std::shared_ptr<Credentials> fixed_credentials(Auth auth) {
+  return std::make_shared<FixedCredentials>(std::move(auth));
+}
 
 std::shared_ptr<Credentials> file_credentials(AuthFiles files, Auth rest, Clock& clock) {
   return std::make_shared<FileCredentials>(std::move(files), std::move(rest), clock);

@@ -19,12 +19,13 @@ Elector::Elector(const ApiClient& api, LeaseOptions options, http::Metrics& metr
       options_(std::move(options)),
       clock_(clock),
       on_wait_(std::move(on_wait)),
-      gauge_(new Gauge{prometheus::BuildGauge()
-                           .Name("leader_election_master_status")
-                           .Help("Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, "
-                                 "1 indicates master. 'name' is the string used to identify the lease.")
-                           .Register(metrics.registry())
-                           .Add({{"name", options_.name}})}) {}
+      gauge_(
+          new Gauge{prometheus::BuildGauge()
+                        .Name("leader_election_master_status")
+                        .Help("Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, "
+                              "1 indicates master. 'name' is the string used to identify the lease.")
+                        .Register(metrics.registry())
+                        .Add({{"name", options_.name}})}) {}
 
 Elector::~Elector() = default;
 
@@ -39,8 +40,9 @@ Result<std::unique_ptr<Leadership>> Elector::lead(std::function<void(const std::
     if (*lease) {
       const auto record = read_lease(**lease);
       if (!record) return tl::unexpected(record.error());
-      return std::unique_ptr<Leadership>(new Leadership(api_, options_, clock_, *lease, record->term, std::move(lost),
-                                                        [&master = gauge_->master](bool held) { master.Set(held ? 1 : 0); }));
+      return std::unique_ptr<Leadership>(
+          new Leadership(api_, options_, clock_, *lease, record->term, std::move(lost),
+                         [&master = gauge_->master](bool held) { master.Set(held ? 1 : 0); }));
     }
     if (why != said && on_wait_) on_wait_(why);
     said = why;

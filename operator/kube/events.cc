@@ -41,8 +41,12 @@ Subject Subject::of(const json& object) {
     const auto found = object.find(name);
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
-  return {text("apiVersion"), text("kind"), metadata(object, "namespace"), metadata(object, "name"),
-          metadata(object, "uid"), metadata(object, "resourceVersion")};
+  return {text("apiVersion"),
+          text("kind"),
+          metadata(object, "namespace"),
+          metadata(object, "name"),
+          metadata(object, "uid"),
+          metadata(object, "resourceVersion")};
 }
 
 EventRecorder::EventRecorder(const ApiClient& api, EventOptions options, http::Metrics& metrics, Clock& clock)
@@ -69,8 +73,8 @@ void EventRecorder::emit(const Subject& subject, Type type, const std::string& r
   const std::string key = fmt::format("{}\n{}\n{}", object, type_name(type), reason);
   const auto found = series_.find(key);
   const bool merges = found != series_.end() && found->second.waiting;  // costs no write of its own
-  const bool full = waiting_.size() >= options_.max_waiting ||
-                    (found == series_.end() && series_.size() >= options_.max_remembered);
+  const bool full =
+      waiting_.size() >= options_.max_waiting || (found == series_.end() && series_.size() >= options_.max_remembered);
   if (!merges && (full || bucket.delay(1, now) > std::chrono::nanoseconds::zero())) {
     counters_->dropped.Increment();
     return;
@@ -78,7 +82,8 @@ void EventRecorder::emit(const Subject& subject, Type type, const std::string& r
   Series& series = series_[key];
   if (series.count == 0) {
     series.ns = subject.ns.empty() ? "default" : subject.ns;
-    const std::string unique = fmt::format("{}\n{}\n{}\n{}", key, options_.instance, clock_.wall().time_since_epoch().count(), ++next_);
+    const std::string unique =
+        fmt::format("{}\n{}\n{}\n{}", key, options_.instance, clock_.wall().time_since_epoch().count(), ++next_);
     series.name = subject.name + "." + sha256_hex(unique).substr(0, 16);
     series.first_time = clock_.wall();
   }
@@ -155,7 +160,8 @@ json EventRecorder::to_json(const Series& series) const {
 
 bool EventRecorder::write(const Series& series, const std::stop_token& stop) const {
   if (series.created) {
-    const json patch = {{"count", series.count}, {"message", series.message}, {"lastTimestamp", rfc3339(series.last_time)}};
+    const json patch = {
+        {"count", series.count}, {"message", series.message}, {"lastTimestamp", rfc3339(series.last_time)}};
     const auto patched = api_.merge_patch(kEvents, series.ns, series.name, patch, {}, stop);
     if (patched || !patched.error().not_found()) return patched.has_value();
     // Events live for an hour; this one is over.
@@ -168,7 +174,8 @@ void EventRecorder::forget_old(Clock::Time now) {
     return !entry.second.waiting && entry.second.last + options_.aggregate < now;
   });
   // A bucket that is full again has nothing to remember.
-  std::erase_if(objects_, [&](const auto& entry) { return entry.second.delay(options_.per_object_burst, now).count() == 0; });
+  std::erase_if(objects_,
+                [&](const auto& entry) { return entry.second.delay(options_.per_object_burst, now).count() == 0; });
 }
 
 }  // namespace meshauth::kube

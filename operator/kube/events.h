@@ -30,7 +30,7 @@ struct Subject {
 
 struct EventOptions {
   std::string component = "mesh-auth-operator";
-  std::string instance{};                ///< the pod's name
+  std::string instance{};              ///< the pod's name
   std::chrono::minutes aggregate{10};  ///< the same reason for the same object within this time raises a count
   double per_object_burst = 25;
   double per_object_per_second = 1.0 / 300;
@@ -58,8 +58,8 @@ class EventRecorder {
   struct Series {
     std::string ns;
     std::string name;
-    std::int64_t count = 0;    // as it will be after the next write
-    bool waiting = false;      // in waiting_
+    std::int64_t count = 0;  // as it will be after the next write
+    bool waiting = false;    // in waiting_
     bool created = false;
     Clock::Time last{};
     std::chrono::system_clock::time_point first_time{};

@@ -41,7 +41,8 @@ Result<Given> read_credential(const ExecPlugin& plugin, const std::string& out) 
   }
   if (const std::string expiry = text(*status, "expirationTimestamp"); !expiry.empty()) {
     const auto time = parse_time(expiry);
-    if (!time) return fail("{} printed the expirationTimestamp {}; it should be RFC 3339", plugin.command, in_quotes(expiry));
+    if (!time)
+      return fail("{} printed the expirationTimestamp {}; it should be RFC 3339", plugin.command, in_quotes(expiry));
     given.expires = *time;
   }
   return given;
@@ -70,9 +71,8 @@ class ExecCredentials : public Credentials {
 
  private:
   Result<Given> run() const {
-    nlohmann::json info = {{"apiVersion", plugin_.api_version},
-                           {"kind", "ExecCredential"},
-                           {"spec", {{"interactive", false}}}};
+    nlohmann::json info = {
+        {"apiVersion", plugin_.api_version}, {"kind", "ExecCredential"}, {"spec", {{"interactive", false}}}};
     if (!plugin_.cluster_info_json.empty()) {
       info["spec"]["cluster"] = nlohmann::json::parse(plugin_.cluster_info_json, nullptr, false);
     }
@@ -82,7 +82,8 @@ class ExecCredentials : public Credentials {
     const std::string hint = plugin_.install_hint.empty() ? "" : "; " + plugin_.install_hint;
     if (!finished) return fail("the kubeconfig's exec plugin: {}{}", finished.error().message, hint);
     if (finished->exit_code != 0) {
-      return fail("the kubeconfig's exec plugin {} ended with exit code {}{}", plugin_.command, finished->exit_code, hint);
+      return fail("the kubeconfig's exec plugin {} ended with exit code {}{}", plugin_.command, finished->exit_code,
+                  hint);
     }
     return read_credential(plugin_, finished->out);
   }

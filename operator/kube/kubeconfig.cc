@@ -51,7 +51,8 @@ struct Files {
       const YAML::Node entries = document.node[list];
       if (!entries || !entries.IsSequence()) continue;
       for (const YAML::Node& entry : entries) {
-        if (entry.IsMap() && entry["name"] && entry["name"].IsScalar()) out += (out.empty() ? "" : ", ") + in_quotes(entry["name"].Scalar());
+        if (entry.IsMap() && entry["name"] && entry["name"].IsScalar())
+          out += (out.empty() ? "" : ", ") + in_quotes(entry["name"].Scalar());
       }
     }
     return out.empty() ? "none" : out;
@@ -96,8 +97,8 @@ Status read_cluster(const Entry& cluster, const std::string& name, ClusterConfig
   if (config.server.empty()) return fail("the kubeconfig's cluster {} has no server", in_quotes(name));
   while (config.server.ends_with('/')) config.server.pop_back();
   if (!cluster.text("proxy-url").empty()) {
-    return fail("the kubeconfig's cluster {} has a proxy-url, which is not supported: reach {} directly", in_quotes(name),
-                config.server);
+    return fail("the kubeconfig's cluster {} has a proxy-url, which is not supported: reach {} directly",
+                in_quotes(name), config.server);
   }
   auto ca = data_or_file(cluster, "certificate-authority");
   if (!ca) return tl::unexpected(ca.error());
@@ -105,8 +106,10 @@ Status read_cluster(const Entry& cluster, const std::string& name, ClusterConfig
   config.tls.insecure_skip_verify = cluster.flag("insecure-skip-tls-verify");
   config.tls.server_name = cluster.text("tls-server-name");
   if (config.tls.insecure_skip_verify && !config.tls.ca_pem.empty()) {
-    return fail("the kubeconfig's cluster {} has both certificate-authority and insecure-skip-tls-verify; one of them has to go",
-                in_quotes(name));
+    return fail(
+        "the kubeconfig's cluster {} has both certificate-authority and insecure-skip-tls-verify; one of them has to "
+        "go",
+        in_quotes(name));
   }
   return {};
 }
@@ -150,8 +153,9 @@ Result<ExecPlugin> read_exec(const Entry& exec, const ClusterConfig& config) {
 Result<std::shared_ptr<Credentials>> read_user(const Entry& user, const ClusterConfig& config, Clock& clock) {
   for (const char* unsupported : {"auth-provider", "username", "as"}) {
     if (user.node[unsupported]) {
-      return fail("the kubeconfig's user has {}, which is not supported; use a client certificate, a token, tokenFile or exec",
-                  unsupported);
+      return fail(
+          "the kubeconfig's user has {}, which is not supported; use a client certificate, a token, tokenFile or exec",
+          unsupported);
     }
   }
   if (const YAML::Node exec = user.node["exec"]; exec && exec.IsMap()) {
@@ -165,15 +169,17 @@ Result<std::shared_ptr<Credentials>> read_user(const Entry& user, const ClusterC
   if (files.token_path.empty()) fixed.bearer = user.text("token");
   if (user.text("client-certificate-data").empty()) files.certificate_path = user.path("client-certificate");
   if (user.text("client-key-data").empty()) files.key_path = user.path("client-key");
-  for (const auto& [name, path, target] : {std::tuple{"client-certificate", &files.certificate_path, &fixed.certificate_pem},
-                                           std::tuple{"client-key", &files.key_path, &fixed.key_pem}}) {
+  for (const auto& [name, path, target] :
+       {std::tuple{"client-certificate", &files.certificate_path, &fixed.certificate_pem},
+        std::tuple{"client-key", &files.key_path, &fixed.key_pem}}) {
     if (!path->empty()) continue;
     auto bytes = data_or_file(user, name);
     if (!bytes) return tl::unexpected(bytes.error());
     *target = std::move(*bytes);
   }
   const bool any_file = !files.token_path.empty() || !files.certificate_path.empty() || !files.key_path.empty();
-  auto credentials = any_file ? file_credentials(std::move(files), std::move(fixed), clock) : fixed_credentials(std::move(fixed));
+  auto credentials =
+      any_file ? file_credentials(std::move(files), std::move(fixed), clock) : fixed_credentials(std::move(fixed));
   if (const auto auth = credentials->get(); !auth) return fail("the kubeconfig's user: {}", auth.error().message);
   return credentials;
 }
@@ -194,7 +200,8 @@ Result<ClusterConfig> load_kubeconfig(const std::vector<std::string>& paths, con
     }
     const auto chosen = files->find("contexts", "context", config.context);
     if (!chosen) {
-      return fail("{} has no context {}; it has: {}", paths.front(), in_quotes(config.context), files->names("contexts"));
+      return fail("{} has no context {}; it has: {}", paths.front(), in_quotes(config.context),
+                  files->names("contexts"));
     }
     config.ns = chosen->text("namespace");
     const auto cluster = files->find("clusters", "cluster", chosen->text("cluster"));
@@ -208,7 +215,8 @@ Result<ClusterConfig> load_kubeconfig(const std::vector<std::string>& paths, con
       return fail("the kubeconfig's context {} names the user {}, which is not there", in_quotes(config.context),
                   in_quotes(chosen->text("user")));
     }
-    auto credentials = user ? read_user(*user, config, clock) : Result<std::shared_ptr<Credentials>>(fixed_credentials({}));
+    auto credentials =
+        user ? read_user(*user, config, clock) : Result<std::shared_ptr<Credentials>>(fixed_credentials({}));
     if (!credentials) return tl::unexpected(credentials.error());
     config.credentials = std::move(*credentials);
     return config;

@@ -52,7 +52,8 @@ Result<LeaseRecord> read_lease(const json& lease) {
     const auto [end, problem] = std::from_chars(term.data(), term.data() + term.size(), record.term);
     if (problem != std::errc() || end != term.data() + term.size() || record.term > kMaxTerm) {
       return fail(
-          "annotation {} of Lease {} is {}; it should be a whole number, at least the last term that was in use: correct it, "
+          "annotation {} of Lease {} is {}; it should be a whole number, at least the last term that was in use: "
+          "correct it, "
           "or delete the Lease and start with --min-term",
           kTermAnnotation, object_key(lease), in_quotes(term));
     }

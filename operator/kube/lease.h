@@ -21,8 +21,8 @@ inline constexpr std::string_view kTermAnnotation = "meshauth.dev/term";
 struct LeaseOptions {
   std::string ns;
   std::string name = "mesh-auth-operator";
-  std::string identity;  ///< unique per process, not only per pod: POD_NAME and something random
-  std::chrono::seconds duration{15};       ///< others wait this long after the last renewal that they saw
+  std::string identity;                     ///< unique per process, not only per pod: POD_NAME and something random
+  std::chrono::seconds duration{15};        ///< others wait this long after the last renewal that they saw
   std::chrono::seconds renew_deadline{10};  ///< without a renewal for this long leadership is lost
   std::chrono::seconds retry{2};            ///< between two renewals, and between two tries to get it
   std::uint64_t min_term = 0;               ///< --min-term: no smaller term is taken

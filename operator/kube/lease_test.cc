@@ -34,12 +34,13 @@ struct Fixture {
     return options;
   }
   std::unique_ptr<Leadership> lead(const LeaseOptions& wanted) {
-    auto gained = Elector(api, wanted, metrics, clock).lead(
-        [this](const std::string& why) {
-          const std::lock_guard lock(mutex);
-          lost = why;
-        },
-        {});
+    auto gained = Elector(api, wanted, metrics, clock)
+                      .lead(
+                          [this](const std::string& why) {
+                            const std::lock_guard lock(mutex);
+                            lost = why;
+                          },
+                          {});
     REQUIRE_MESSAGE(gained.has_value(), gained.error().message);
     REQUIRE(*gained != nullptr);
     return std::move(*gained);
@@ -105,8 +106,9 @@ TEST_CASE("a term that a hand took away or spoilt never leads to a smaller one")
 
 TEST_CASE("a second process waits while the first renews, and takes over when it falls silent") {
   Fixture f;
-  json held = {{"metadata", {{"namespace", "n"}, {"name", "mesh-auth-operator"}, {"annotations", {{"meshauth.dev/term", "7"}}}}},
-               {"spec", {{"holderIdentity", "other"}, {"leaseDurationSeconds", 15}, {"renewTime", "x"}}}};
+  json held = {
+      {"metadata", {{"namespace", "n"}, {"name", "mesh-auth-operator"}, {"annotations", {{"meshauth.dev/term", "7"}}}}},
+      {"spec", {{"holderIdentity", "other"}, {"leaseDurationSeconds", 15}, {"renewTime", "x"}}}};
   f.server->put(kPath, held);
   std::vector<std::string> waits;
   Elector elector(f.api, f.options("me"), f.metrics, f.clock, [&](const std::string& why) { waits.push_back(why); });
@@ -180,7 +182,8 @@ TEST_CASE("an API server that is away costs the leadership after the renew deadl
   Fixture f;
   const auto leadership = f.lead(f.options("a"));
   const auto since = f.clock.now();
-  f.server->before_each([](const http::Request&) -> std::optional<Result<http::Response>> { return fail("nobody listens"); });
+  f.server->before_each(
+      [](const http::Request&) -> std::optional<Result<http::Response>> { return fail("nobody listens"); });
   CHECK(f.until([&] { return !f.why_lost().empty(); }));
   CHECK(f.clock.now() - since >= seconds(8));
   CHECK(f.why_lost().find("could not be renewed for 10 s") != std::string::npos);

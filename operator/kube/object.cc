@@ -36,7 +36,8 @@ std::string entry(const nlohmann::json& object, const char* map, std::string_vie
 }
 
 bool number(std::string_view text) noexcept {
-  return !text.empty() && text.size() <= 20 && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() && text.size() <= 20 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace
@@ -72,7 +73,9 @@ std::pair<std::string, std::string> split_key(std::string_view key) {
   return {std::string(key.substr(0, slash)), std::string(key.substr(slash + 1))};
 }
 
-std::string label(const nlohmann::json& object, std::string_view name) { return entry(object, "labels", name); }
+std::string label(const nlohmann::json& object, std::string_view name) {
+  return entry(object, "labels", name);
+}
 std::string annotation(const nlohmann::json& object, std::string_view name) {
   return entry(object, "annotations", name);
 }

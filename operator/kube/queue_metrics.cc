@@ -20,7 +20,9 @@ auto& family(Builder builder, const char* name, const char* help, http::Metrics&
   return builder.Name(name).Help(help).Register(metrics.registry());
 }
 
-double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace
 
@@ -67,10 +69,20 @@ QueueMetrics::QueueMetrics(const std::string& name, http::Metrics& metrics, std:
 
 QueueMetrics::~QueueMetrics() = default;
 
-void QueueMetrics::added() { series_->adds.Increment(); }
-void QueueMetrics::retried() { series_->retries.Increment(); }
-void QueueMetrics::depth(std::size_t depth) { series_->depth.Set(static_cast<double>(depth)); }
-void QueueMetrics::waited(std::chrono::nanoseconds duration) { series_->queue_duration.Observe(seconds(duration)); }
-void QueueMetrics::worked(std::chrono::nanoseconds duration) { series_->work_duration.Observe(seconds(duration)); }
+void QueueMetrics::added() {
+  series_->adds.Increment();
+}
+void QueueMetrics::retried() {
+  series_->retries.Increment();
+}
+void QueueMetrics::depth(std::size_t depth) {
+  series_->depth.Set(static_cast<double>(depth));
+}
+void QueueMetrics::waited(std::chrono::nanoseconds duration) {
+  series_->queue_duration.Observe(seconds(duration));
+}
+void QueueMetrics::worked(std::chrono::nanoseconds duration) {
+  series_->work_duration.Observe(seconds(duration));
+}
 
 }  // namespace meshauth::kube

@@ -16,7 +16,10 @@ struct Overloaded : F... {
 };
 
 prometheus::Counter& counter(http::Metrics& metrics, const char* name, const char* help, const Resource& resource) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(metrics.registry())
+  return prometheus::BuildCounter()
+      .Name(name)
+      .Help(help)
+      .Register(metrics.registry())
       .Add({{"kind", std::string(resource.kind)}});
 }
 
@@ -35,12 +38,13 @@ Reflector::Reflector(ReflectorOptions options, const ApiClient& api, Store& stor
       clock_(clock),
       random_(std::move(random)),
       on_error_(std::move(on_error)),
-      counters_(new Counters{
-          counter(metrics, "mesh_auth_list_total", "Whole lists begun, by kind.", options_.resource),
-          counter(metrics, "mesh_auth_watch_restarts_total", "Watches opened again after the first, by kind.",
-                  options_.resource)}) {}
+      counters_(new Counters{counter(metrics, "mesh_auth_list_total", "Whole lists begun, by kind.", options_.resource),
+                             counter(metrics, "mesh_auth_watch_restarts_total",
+                                     "Watches opened again after the first, by kind.", options_.resource)}) {}
 
-Reflector::~Reflector() { stop(); }
+Reflector::~Reflector() {
+  stop();
+}
 
 void Reflector::start() {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
@@ -58,10 +62,10 @@ Reflector::Health Reflector::health() const {
 
 void Reflector::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    const Pace pace = std::visit(
-        Overloaded{[&](const WatchMachine::GetPage& command) { return visit_page(command, stop); },
-                   [&](const WatchMachine::OpenWatch& command) { return visit_watch(command, stop); }},
-        machine_.next());
+    const Pace pace =
+        std::visit(Overloaded{[&](const WatchMachine::GetPage& command) { return visit_page(command, stop); },
+                              [&](const WatchMachine::OpenWatch& command) { return visit_watch(command, stop); }},
+                   machine_.next());
     if (pace == Pace::AfterBackoff) clock_.sleep(backoff_delay(options_.backoff, failures_ - 1, random_), stop);
   }
 }
@@ -105,8 +109,9 @@ Reflector::Pace Reflector::visit_watch(const WatchMachine::OpenWatch& command, c
     pace = write(std::move(*effect));
     return machine_.state() == WatchMachine::State::Watching;
   };
-  const auto end = api_.watch(options_.resource, options_.selection,
-                              {command.resource_version, seconds, options_.metadata_only, options_.idle}, on_line, stop);
+  const auto end =
+      api_.watch(options_.resource, options_.selection,
+                 {command.resource_version, seconds, options_.metadata_only, options_.idle}, on_line, stop);
   if (stop.stop_requested()) return Pace::Now;
   if (!end && end.error().expired()) {
     machine_.on_expired();
@@ -118,38 +123,40 @@ Reflector::Pace Reflector::visit_watch(const WatchMachine::OpenWatch& command, c
   // A stream that ended, broken or not, is taken up again from the last version: at once if it was of use.
   const bool useful = moved || clock_.now() - begun >= std::chrono::seconds(1);
   if (useful) return Pace::Now;
-  return failed(fmt::format("the watch of {} ended at once ({})", options_.resource.plural, http::stream_end_name(*end)));
+  return failed(
+      fmt::format("the watch of {} ended at once ({})", options_.resource.plural, http::stream_end_name(*end)));
 }
 
 Reflector::Pace Reflector::write(WatchMachine::Effect effect) {
   return std::visit(
-      Overloaded{[](const WatchMachine::Nothing&) { return Pace::Now; },
-                 [&](WatchMachine::Replace& list) {
-                   std::string version = list.resource_version;
-                   if (!store_.replace(std::move(list.objects), std::move(list.resource_version))) {
-                     machine_.on_refused();
-                     return failed(fmt::format(
-                         "the API server gave a list of {} of version {}, older than what was seen before ({}); if etcd "
-                         "was restored, restart the operator with --min-term",
-                         options_.resource.plural, version, store_.resource_version()));
-                   }
-                   const std::lock_guard lock(mutex_);
-                   health_ = {true, true, ""};
-                   return Pace::Now;
-                 },
-                 [&](WatchMachine::Apply& event) {
-                   store_.apply(std::move(event.object), std::move(event.resource_version));
-                   return Pace::Now;
-                 },
-                 [&](WatchMachine::Remove& event) {
-                   store_.remove(*event.object, std::move(event.resource_version));
-                   return Pace::Now;
-                 },
-                 [&](WatchMachine::Advance& event) {
-                   store_.bookmark(std::move(event.resource_version));
-                   return Pace::Now;
-                 },
-                 [&](const WatchMachine::Expired& event) { return expired(event.message); }},
+      Overloaded{
+          [](const WatchMachine::Nothing&) { return Pace::Now; },
+          [&](WatchMachine::Replace& list) {
+            std::string version = list.resource_version;
+            if (!store_.replace(std::move(list.objects), std::move(list.resource_version))) {
+              machine_.on_refused();
+              return failed(fmt::format(
+                  "the API server gave a list of {} of version {}, older than what was seen before ({}); if etcd "
+                  "was restored, restart the operator with --min-term",
+                  options_.resource.plural, version, store_.resource_version()));
+            }
+            const std::lock_guard lock(mutex_);
+            health_ = {true, true, ""};
+            return Pace::Now;
+          },
+          [&](WatchMachine::Apply& event) {
+            store_.apply(std::move(event.object), std::move(event.resource_version));
+            return Pace::Now;
+          },
+          [&](WatchMachine::Remove& event) {
+            store_.remove(*event.object, std::move(event.resource_version));
+            return Pace::Now;
+          },
+          [&](WatchMachine::Advance& event) {
+            store_.bookmark(std::move(event.resource_version));
+            return Pace::Now;
+          },
+          [&](const WatchMachine::Expired& event) { return expired(event.message); }},
       effect);
 }
 

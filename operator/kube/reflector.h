@@ -28,7 +28,7 @@ class Reflector {
  public:
   struct Health {
     bool synced = false;
-    bool following = false;   ///< a watch is open, or the last one ended well
+    bool following = false;    ///< a watch is open, or the last one ended well
     std::string last_error{};  ///< why not, as a sentence with a remedy; "" while following
   };
 

@@ -55,9 +55,9 @@ struct Fixture {
   // Plays the scenario; the last step has to be a watch that is held.
   void play(Clock& clock = system_clock()) {
     const ApiClient api(server, {.host = "test"}, metrics);
-    Reflector reflector({.resource = kAccessPolicies, .page_limit = 2, .backoff = {.first = std::chrono::milliseconds(1)}},
-                        api, store, metrics, clock, [] { return 0.5; },
-                        [this](const std::string& error) { errors.push_back(error); });
+    Reflector reflector(
+        {.resource = kAccessPolicies, .page_limit = 2, .backoff = {.first = std::chrono::milliseconds(1)}}, api, store,
+        metrics, clock, [] { return 0.5; }, [this](const std::string& error) { errors.push_back(error); });
     reflector.start();
     CHECK(server->wait_all_begun());
     reflector.stop();
@@ -133,12 +133,13 @@ TEST_CASE("the same over TLS, against a server that plays the part") {
     return Step{.request = "GET " + watch_from(version), .chunks = std::move(chunks), .after = after};
   };
   const std::string added = event("ADDED", "b", "11") + "\n";
-  ScenarioServer server(
-      &pki, {{.request = "GET " + kList, .request_contains = "as=PartialObjectMetadataList", .chunks = {page("10", item("a", "1"))}},
-             watch("10", {added.substr(0, 7), added.substr(7)}, Step::After::Cut),
-             watch("11", {R"({"type":"ERROR","object":)" + kGone + "}\n"}, Step::After::Hang),
-             {.request = "GET " + kList, .chunks = {page("20", item("c", "19"))}},
-             watch("20", {event("MODIFIED", "c", "21") + "\n"}, Step::After::Hang)});
+  ScenarioServer server(&pki, {{.request = "GET " + kList,
+                                .request_contains = "as=PartialObjectMetadataList",
+                                .chunks = {page("10", item("a", "1"))}},
+                               watch("10", {added.substr(0, 7), added.substr(7)}, Step::After::Cut),
+                               watch("11", {R"({"type":"ERROR","object":)" + kGone + "}\n"}, Step::After::Hang),
+                               {.request = "GET " + kList, .chunks = {page("20", item("c", "19"))}},
+                               watch("20", {event("MODIFIED", "c", "21") + "\n"}, Step::After::Hang)});
   http::Metrics metrics;
   auto client = http::make_cpprest_client({.base_url = server.url(), .tls = {.ca_pem = pki.ca_pem}});
   REQUIRE(client.has_value());

@@ -4,7 +4,9 @@
 
 namespace meshauth::kube {
 
-void Store::on_change(Handler handler) { handlers_.push_back(std::move(handler)); }
+void Store::on_change(Handler handler) {
+  handlers_.push_back(std::move(handler));
+}
 
 void Store::add_index(std::string name, Index index) {
   const std::lock_guard lock(mutex_);
@@ -93,7 +95,8 @@ void Store::unindex(const std::string& key, const nlohmann::json& object) {
 std::optional<Store::Event> Store::put(const std::string& key, Object object) {
   const auto [at, added] = objects_.try_emplace(key);
   Object was = at->second;
-  if (was && version_older(metadata(*object, "resourceVersion"), metadata(*was, "resourceVersion"))) return std::nullopt;
+  if (was && version_older(metadata(*object, "resourceVersion"), metadata(*was, "resourceVersion")))
+    return std::nullopt;
   const bool same = was && *was == *object;
   if (was) unindex(key, *was);
   for (auto& [name, state] : indexes_) {

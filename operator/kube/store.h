@@ -38,7 +38,8 @@ class Store {
   Object get(std::string_view key) const;  ///< key: namespace/name, or name; null if there is none
   std::vector<Object> list() const;        ///< all, in the order of their keys, as of one moment
   std::vector<std::string> keys() const;
-  std::vector<Object> by_index(const std::string& name, const std::string& value) const;  ///< in the order of their keys
+  std::vector<Object> by_index(const std::string& name,
+                               const std::string& value) const;  ///< in the order of their keys
   /// True if an object stands under the value: cheaper than by_index.
   bool has_index(const std::string& name, const std::string& value) const;
   std::vector<std::string> index_values(const std::string& name) const;

@@ -75,7 +75,8 @@ Status drain(const Command& command, int input, steady_clock::time_point deadlin
     if (n < 0) return fail("the output of {} cannot be read: {}", command.program, std::strerror(errno));
     if (n == 0) return {};
     out.append(buffer, static_cast<std::size_t>(n));
-    if (out.size() > command.max_output) return fail("{} printed more than {} bytes", command.program, command.max_output);
+    if (out.size() > command.max_output)
+      return fail("{} printed more than {} bytes", command.program, command.max_output);
   }
 }
 

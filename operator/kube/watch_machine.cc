@@ -10,7 +10,8 @@ namespace {
 
 // Who wrote which field: often half of an object, and nothing of ours to know.
 Object keep(nlohmann::json object) {
-  if (const auto meta = object.find("metadata"); meta != object.end() && meta->is_object()) meta->erase("managedFields");
+  if (const auto meta = object.find("metadata"); meta != object.end() && meta->is_object())
+    meta->erase("managedFields");
   return std::make_shared<const nlohmann::json>(std::move(object));
 }
 
@@ -18,18 +19,24 @@ Object keep(nlohmann::json object) {
 
 std::string_view state_name(WatchMachine::State state) noexcept {
   switch (state) {
-    case WatchMachine::State::Empty: return "empty";
-    case WatchMachine::State::Listing: return "listing";
-    case WatchMachine::State::Watching: return "watching";
+    case WatchMachine::State::Empty:
+      return "empty";
+    case WatchMachine::State::Listing:
+      return "listing";
+    case WatchMachine::State::Watching:
+      return "watching";
   }
   return "";
 }
 
 WatchMachine::Command WatchMachine::next() const {
   switch (state_) {
-    case State::Listing: return GetPage{continue_};
-    case State::Watching: return OpenWatch{version_};
-    case State::Empty: break;
+    case State::Listing:
+      return GetPage{continue_};
+    case State::Watching:
+      return OpenWatch{version_};
+    case State::Empty:
+      break;
   }
   return GetPage{};
 }

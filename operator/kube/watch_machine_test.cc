@@ -13,7 +13,9 @@ using nlohmann::json;
 json list_of(const std::string& version, const std::string& more, std::initializer_list<const char*> names) {
   json items = json::array();
   for (const char* name : names) {
-    items.push_back({{"metadata", {{"namespace", "n"}, {"name", name}, {"resourceVersion", "1"}, {"managedFields", json::array()}}}});
+    items.push_back(
+        {{"metadata",
+          {{"namespace", "n"}, {"name", name}, {"resourceVersion", "1"}, {"managedFields", json::array()}}}});
   }
   json list = {{"metadata", {{"resourceVersion", version}}}, {"items", items}};
   if (!more.empty()) list["metadata"]["continue"] = more;
@@ -21,13 +23,16 @@ json list_of(const std::string& version, const std::string& more, std::initializ
 }
 
 std::string event(const std::string& type, const std::string& name, const std::string& version) {
-  return json{{"type", type}, {"object", {{"metadata", {{"namespace", "n"}, {"name", name}, {"resourceVersion", version}}}}}}.dump();
+  return json{{"type", type},
+              {"object", {{"metadata", {{"namespace", "n"}, {"name", name}, {"resourceVersion", version}}}}}}
+      .dump();
 }
 
 std::string token(const WatchMachine& machine) {
   const auto command = machine.next();
   const auto* page = std::get_if<WatchMachine::GetPage>(&command);
-  return page != nullptr ? "page " + page->continue_token : "watch " + std::get<WatchMachine::OpenWatch>(command).resource_version;
+  return page != nullptr ? "page " + page->continue_token
+                         : "watch " + std::get<WatchMachine::OpenWatch>(command).resource_version;
 }
 
 WatchMachine watching() {
@@ -76,7 +81,8 @@ TEST_CASE("events move the version from which the watch is taken up") {
 
 TEST_CASE("error 410 leads to one list, from a consistent read") {
   WatchMachine machine = watching();
-  const std::string gone = R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}})";
+  const std::string gone =
+      R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}})";
   const auto effect = machine.on_event(gone).value();
   CHECK(std::get<WatchMachine::Expired>(effect).message.find("too old") != std::string::npos);
   CHECK(machine.state() == State::Empty);
@@ -85,8 +91,13 @@ TEST_CASE("error 410 leads to one list, from a consistent read") {
 
 TEST_CASE("what is no event ends the stream and moves nothing") {
   const std::vector<std::string> lines = {
-      "rubbish", "[]", "{}", R"({"type":"ADDED"})", R"({"type":1,"object":{}})",
-      R"({"type":"ADDED","object":{"metadata":{"name":"a"}}})", event("NEW", "a", "11"),
+      "rubbish",
+      "[]",
+      "{}",
+      R"({"type":"ADDED"})",
+      R"({"type":1,"object":{}})",
+      R"({"type":"ADDED","object":{"metadata":{"name":"a"}}})",
+      event("NEW", "a", "11"),
       R"({"type":"ERROR","object":{"kind":"Status","code":500,"reason":"InternalError","message":"etcd is away"}})",
       std::string(1000, '[')};
   for (const std::string& line : lines) {

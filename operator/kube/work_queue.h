@@ -31,8 +31,8 @@ struct WorkQueueOptions {
 /// - queue: the keys of dirty that are not in processing, in the order in which they came.
 ///
 /// So a key that is added while a worker has it is visited once more, after that worker's done() and never beside it;
-/// and however often it is added meanwhile, that is one visit. Beside them, `later` holds keys with a time, the earliest
-/// of each; they count as added when it comes.
+/// and however often it is added meanwhile, that is one visit. Beside them, `later` holds keys with a time, the
+/// earliest of each; they count as added when it comes.
 template <class Key>
 class WorkQueue {
  public:

@@ -15,8 +15,11 @@ using std::chrono::seconds;
 struct Fixture {
   http::Metrics metrics;
   FakeClock clock;
-  WorkQueue<std::string> queue{{.name = "policy", .backoff = {.first = milliseconds(100), .longest = seconds(1), .jitter = 0.0}},
-                               metrics, clock, [] { return 0.5; }};
+  WorkQueue<std::string> queue{
+      {.name = "policy", .backoff = {.first = milliseconds(100), .longest = seconds(1), .jitter = 0.0}},
+      metrics,
+      clock,
+      [] { return 0.5; }};
 
   // What a worker would get without waiting.
   std::string now() {
@@ -94,12 +97,12 @@ TEST_CASE("failures of one key wait longer each time, until it is forgotten") {
 
 TEST_CASE("all metrics are there before anything happens, and follow the clock") {
   Fixture f;
-  for (const char* line : {R"(workqueue_depth{name="policy"} 0)", R"(workqueue_adds_total{name="policy"} 0)",
-                           R"(workqueue_retries_total{name="policy"} 0)",
-                           R"(workqueue_queue_duration_seconds_count{name="policy"} 0)",
-                           R"(workqueue_work_duration_seconds_count{name="policy"} 0)",
-                           R"(workqueue_unfinished_work_seconds{name="policy"} 0)",
-                           R"(workqueue_longest_running_processor_seconds{name="policy"} 0)"}) {
+  for (const char* line :
+       {R"(workqueue_depth{name="policy"} 0)", R"(workqueue_adds_total{name="policy"} 0)",
+        R"(workqueue_retries_total{name="policy"} 0)", R"(workqueue_queue_duration_seconds_count{name="policy"} 0)",
+        R"(workqueue_work_duration_seconds_count{name="policy"} 0)",
+        R"(workqueue_unfinished_work_seconds{name="policy"} 0)",
+        R"(workqueue_longest_running_processor_seconds{name="policy"} 0)"}) {
     CAPTURE(line);
     CHECK(f.metric(line));
   }

@@ -21,7 +21,7 @@ struct Exchanged {
   Headers headers{};
   std::vector<std::string> lines{};
   StreamEnd end = StreamEnd::Closed;
-  bool hold = false;           ///< a stream that stays silent after its lines until it is cancelled (then Cancelled)
+  bool hold = false;              ///< a stream that stays silent after its lines until it is cancelled (then Cancelled)
   std::string transport_error{};  ///< not empty: the exchange fails with it
 };
 
@@ -45,7 +45,7 @@ class FakeClient : public Client {
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<Exchanged> expected_;     // guarded by mutex_, as all below
+  std::deque<Exchanged> expected_;  // guarded by mutex_, as all below
   std::vector<std::string> unexpected_;
   std::vector<Request> requests_;
 };

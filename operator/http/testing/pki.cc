@@ -70,8 +70,7 @@ Made start(const char* organisation, const char* common, long serial) {
 Identity finish(Made& made, const Made& issuer) {
   must(X509_set_issuer_name(made.certificate.get(), X509_get_subject_name(issuer.certificate.get())) == 1);
   must(X509_sign(made.certificate.get(), issuer.key.get(), EVP_sha256()) > 0);
-  return {pem([&](BIO* out) { return PEM_write_bio_X509(out, made.certificate.get()); }),
-          pem([&](BIO* out) {
+  return {pem([&](BIO* out) { return PEM_write_bio_X509(out, made.certificate.get()); }), pem([&](BIO* out) {
             return PEM_write_bio_PrivateKey(out, made.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
           })};
 }

@@ -99,7 +99,9 @@ struct ScenarioServer::Connection {
 };
 
 ScenarioServer::ScenarioServer(const Pki* tls, std::vector<Step> steps, const char* address)
-    : tls_(tls), address_(address), steps_(std::make_move_iterator(steps.begin()), std::make_move_iterator(steps.end())) {
+    : tls_(tls),
+      address_(address),
+      steps_(std::make_move_iterator(steps.begin()), std::make_move_iterator(steps.end())) {
   std::signal(SIGPIPE, SIG_IGN);  // SSL_write to a client that has gone
   if (tls_ != nullptr) context_ = make_context(*tls_);
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -175,8 +177,8 @@ bool ScenarioServer::answer(Connection& connection, const std::string& request) 
     const std::string line = request.substr(0, request.find(" HTTP/"));
     if (steps_.empty() || steps_.front().request != line ||
         request.find(steps_.front().request_contains) == std::string::npos) {
-      complaints_.push_back("unexpected: " + request + "(expected: " + (steps_.empty() ? "nothing" : steps_.front().request) +
-                            ")");
+      complaints_.push_back("unexpected: " + request +
+                            "(expected: " + (steps_.empty() ? "nothing" : steps_.front().request) + ")");
       changed_.notify_all();
       return false;
     }
@@ -190,8 +192,8 @@ bool ScenarioServer::answer(Connection& connection, const std::string& request) 
 
 void ScenarioServer::play(Connection& connection, const Step& step) {
   if (step.silent) return wait_gone(connection);
-  connection.write(fmt::format("HTTP/1.1 {} Scenario\r\nTransfer-Encoding: chunked\r\n{}\r\n", step.status,
-                               step.extra_head));
+  connection.write(
+      fmt::format("HTTP/1.1 {} Scenario\r\nTransfer-Encoding: chunked\r\n{}\r\n", step.status, step.extra_head));
   for (const std::string& chunk : step.chunks) {
     if (!connection.write(fmt::format("{:x}\r\n{}\r\n", chunk.size(), chunk))) break;
   }

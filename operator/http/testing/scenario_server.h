@@ -24,8 +24,8 @@ struct Step {
   std::string request{};           ///< "GET /path?query"
   std::string request_contains{};  ///< of head and body together; empty: any
   int status = 200;
-  std::string extra_head{};            ///< further header lines, each with its CR LF
-  std::vector<std::string> chunks{};   ///< with plain = true: written as they are, after the head
+  std::string extra_head{};           ///< further header lines, each with its CR LF
+  std::vector<std::string> chunks{};  ///< with plain = true: written as they are, after the head
   enum class After { Finish, Hang, Cut } after = After::Finish;
   ///< Finish: the proper end. Hang: silence until the client goes away. Cut: the connection is closed in the middle.
   bool silent = false;  ///< nothing at all is answered, until the client goes away
@@ -64,7 +64,7 @@ class ScenarioServer {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Step> steps_;               // guarded by mutex_, as all below
+  std::deque<Step> steps_;  // guarded by mutex_, as all below
   std::vector<std::string> complaints_;
   std::vector<std::string> requests_;
   std::string client_subject_;

@@ -17,10 +17,13 @@ struct FakeApiServer::State {
 
 namespace {
 
-http::Response answer(int status, const json& body) { return {status, {{"Content-Type", "application/json"}}, body.dump()}; }
+http::Response answer(int status, const json& body) {
+  return {status, {{"Content-Type", "application/json"}}, body.dump()};
+}
 
 http::Response refuse(int code, const char* reason) {
-  return answer(code, {{"kind", "Status"}, {"code", code}, {"reason", reason}, {"message", std::string("fake: ") + reason}});
+  return answer(code,
+                {{"kind", "Status"}, {"code", code}, {"reason", reason}, {"message", std::string("fake: ") + reason}});
 }
 
 // /api/v1/PLURAL, /apis/GROUP/VERSION/PLURAL, either with namespaces/NS/ before the plural.
@@ -31,7 +34,9 @@ bool is_collection(const std::string& path) {
   return pieces.size() == group + more + 1;
 }
 
-std::string parent(const std::string& path) { return path.substr(0, path.rfind('/')); }
+std::string parent(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
 
 }  // namespace
 
@@ -132,7 +137,8 @@ http::Response FakeApiServer::collection(const std::string& path) const {
   for (const auto& [key, object] : state_->objects) {
     if (parent(key) == path) items.push_back(object);
   }
-  return answer(200, {{"kind", "List"}, {"metadata", {{"resourceVersion", std::to_string(state_->version)}}}, {"items", items}});
+  return answer(
+      200, {{"kind", "List"}, {"metadata", {{"resourceVersion", std::to_string(state_->version)}}}, {"items", items}});
 }
 
 }  // namespace meshauth::kube::testing
