@@ -11,7 +11,7 @@ constexpr JsonLimits kLimits{.bytes = 256 * 1024, .depth = 16};
 constexpr std::size_t kMaxMember = 2048;
 
 tl::unexpected<SourceFailure> failed(std::string message) {
-  return tl::unexpected(SourceFailure{SourceFault::DiscoveryFailed, std::move(message)});
+  return tl::unexpected(SourceFailure{SourceFault::DiscoveryFailed, std::move(message), true});
 }
 
 tl::expected<std::string, SourceFailure> member(simdjson::dom::object document, std::string_view name) {
@@ -28,8 +28,9 @@ tl::expected<std::string, SourceFailure> member(simdjson::dom::object document, 
 tl::expected<DiscoveryDocument, SourceFailure> parse_discovery(std::string_view json) {
   const auto document = JsonDoc::parse(json, kLimits);
   if (!document) {
-    return tl::unexpected(SourceFailure{
-        SourceFault::NotJson, fmt::format("the discovery document is no JSON: {}", json_fault(document.error()))});
+    return tl::unexpected(
+        SourceFailure{SourceFault::NotJson,
+                      fmt::format("the discovery document is no JSON: {}", json_fault(document.error())), true});
   }
   simdjson::dom::object object;
   if (document->root().get(object) != simdjson::SUCCESS) return failed("the discovery document is no JSON object");

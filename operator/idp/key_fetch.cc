@@ -15,7 +15,7 @@ using Failed = tl::unexpected<SourceFailure>;
 constexpr JsonLimits kKeySetJson{.bytes = 1024 * 1024, .depth = 32};
 
 Failed failed(SourceFault fault, std::string message) {
-  return Failed(SourceFailure{fault, std::move(message)});
+  return Failed(SourceFailure{fault, std::move(message), false});
 }
 
 /// Cancelled has no fault of its own: nobody is told of a fetch that a shutdown ended.
@@ -54,26 +54,6 @@ SourceFault to_source_fault(FetchFault fault) {
   return SourceFault::Internal;
 }
 
-/// Why jose refused a whole set, as an enumerator; the refusal itself and its message are jose's.
-SourceFault classify_refused_set(std::string_view json) {
-  constexpr std::array kSecretMembers = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};  // RFC 7518 section 6
-  const auto document = JsonDoc::parse(json, kKeySetJson);
-  if (!document) return SourceFault::NotJson;
-  simdjson::dom::array keys;
-  if (document->root().at_key("keys").get(keys) != simdjson::SUCCESS) return SourceFault::KeySetInvalid;
-  for (const simdjson::dom::element key : keys) {
-    simdjson::dom::object members;
-    if (key.get(members) != simdjson::SUCCESS) continue;
-    std::string_view kty;
-    const bool symmetric = members.at_key("kty").get(kty) == simdjson::SUCCESS && kty == "oct";
-    const bool secret = std::any_of(kSecretMembers.begin(), kSecretMembers.end(), [&](const char* name) {
-      return members.at_key(name).error() == simdjson::SUCCESS;
-    });
-    if (symmetric || secret) return SourceFault::SecretMaterial;
-  }
-  return SourceFault::KeySetInvalid;
-}
-
 std::string name_unusable(const jose::KeySet& set) {
   constexpr std::size_t kMost = 5;
   std::string text;
@@ -91,7 +71,7 @@ tl::expected<std::shared_ptr<const jose::KeySet>, SourceFailure> read_keys(const
                                                                            const std::string& content_type) {
   auto set = jose::parse_key_set(body);
   if (!set) {
-    const SourceFault fault = classify_refused_set(body);
+    const SourceFault fault = fault_of_refused_set(body);
     const std::string type = fault == SourceFault::NotJson && !content_type.empty()
                                  ? fmt::format(" (content type {})", in_quotes(content_type))
                                  : "";
@@ -113,11 +93,11 @@ class Visitor {
   tl::expected<Fetched, SourceFailure> run() {
     if (spec_.kind == SourceKind::ClusterKeys) return fetch_cluster_keys();
     if (spec_.kind == SourceKind::JwksUri) return fetch_keys(spec_.url);
-    if (auto read = read_discovery(); !read) return Failed(std::move(read.error()));
+    if (auto read = read_discovery(); !read) {
+      read.error().in_discovery = true;
+      return Failed(std::move(read.error()));
+    }
     const DiscoveryDocument document = visit_.memory.discovered->document;
-    if (!spec_.issuers.empty() &&
-        std::find(spec_.issuers.begin(), spec_.issuers.end(), document.issuer) == spec_.issuers.end())
-      return failed(SourceFault::IssuerMismatch, mismatch(document.issuer));
     auto fetched = fetch_keys(document.jwks_uri);
     if (fetched) fetched->discovered_issuer = document.issuer;
     return fetched;
@@ -140,6 +120,14 @@ class Visitor {
   }
 
   tl::expected<void, SourceFailure> read_discovery() {
+    if (auto read = refresh_discovery(); !read) return read;
+    const std::string& issuer = visit_.memory.discovered->document.issuer;
+    if (spec_.issuers.empty() || std::find(spec_.issuers.begin(), spec_.issuers.end(), issuer) != spec_.issuers.end())
+      return {};
+    return failed(SourceFault::IssuerMismatch, mismatch(issuer));
+  }
+
+  tl::expected<void, SourceFailure> refresh_discovery() {
     auto& known = visit_.memory.discovered;
     if (known && now_ - known->read < spec_.refresh_interval) return {};
     auto response = get(spec_.url, known ? known->etag : "");
@@ -207,6 +195,25 @@ class Visitor {
 };
 
 }  // namespace
+
+SourceFault fault_of_refused_set(std::string_view json) {
+  constexpr std::array kSecretMembers = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};  // RFC 7518 section 6
+  const auto document = JsonDoc::parse(json, kKeySetJson);
+  if (!document) return SourceFault::NotJson;
+  simdjson::dom::array keys;
+  if (document->root().at_key("keys").get(keys) != simdjson::SUCCESS) return SourceFault::KeySetInvalid;
+  for (const simdjson::dom::element key : keys) {
+    simdjson::dom::object members;
+    if (key.get(members) != simdjson::SUCCESS) continue;
+    std::string_view kty;
+    const bool symmetric = members.at_key("kty").get(kty) == simdjson::SUCCESS && kty == "oct";
+    const bool secret = std::any_of(kSecretMembers.begin(), kSecretMembers.end(), [&](const char* name) {
+      return members.at_key(name).error() == simdjson::SUCCESS;
+    });
+    if (symmetric || secret) return SourceFault::SecretMaterial;
+  }
+  return SourceFault::KeySetInvalid;
+}
 
 Visit visit_source(const SourceSpec& spec, SourceMemory memory, std::chrono::steady_clock::time_point now,
                    const Fetchers& fetchers, const std::stop_token& stop) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 
 #include "core/base/result.h"
@@ -46,6 +47,10 @@ struct Fetchers {
   Fetch fetch;
   FetchClusterKeys cluster_keys;
 };
+
+/// NotJson, SecretMaterial or KeySetInvalid: which kind of wrong a set is that jose::parse_key_set refused. The refusal
+/// itself, and its message, are jose's.
+SourceFault fault_of_refused_set(std::string_view json);
 
 /// Pure but for the fetchers. A failure leaves the keys as they were, and makes the next visit read the discovery
 /// document again.

@@ -104,6 +104,7 @@ TEST_CASE("the issuer must be equal byte for byte, and its keys are not even ask
     Script script;
     const Visit visit = script.then(200, document(issuer)).visit(discovery_spec());
     CHECK(fault(visit) == "IssuerMismatch");
+    CHECK(visit.outcome.error().in_discovery);
     CHECK(visit.outcome.error().message.find(issuer) != std::string::npos);
     CHECK(visit.outcome.error().message.find("\"https://idp.example\"") != std::string::npos);
     CHECK(script.asked.size() == 1);
@@ -178,6 +179,11 @@ TEST_CASE("every failure keeps the keys and looks at the discovery document agai
   const Visit bad = script.then(500).visit(spec, good.memory);
   CHECK(fault(bad) == "HttpStatus");
   CHECK(bad.outcome.error().message == kKeysUrl + " answered 500, not 200");
+  CHECK_FALSE(bad.outcome.error().in_discovery);
+  const Visit worse = script.then(500).visit(spec, bad.memory);
+  REQUIRE_FALSE(worse.outcome);
+  CHECK(worse.outcome.error().in_discovery);
+  CHECK(worse.memory.keys == good.memory.keys);
   CHECK(bad.memory.keys == good.memory.keys);
   CHECK(bad.memory.etag == "\"v1\"");
   script.asked.clear();

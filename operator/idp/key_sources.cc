@@ -104,7 +104,7 @@ void KeySources::carry_out(const Schedule::Job& job, const std::stop_token& stop
     }
   }
   const std::lock_guard lock(mutex_);
-  schedule_.land(job);
+  schedule_.land(job, std::chrono::steady_clock::now());
   changed_.notify_all();
 }
 

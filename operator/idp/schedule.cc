@@ -1,6 +1,7 @@
 #include "operator/idp/schedule.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace meshauth::idp {
 namespace {
@@ -43,9 +44,13 @@ void Schedule::refetch(const std::string& id, Time now) {
   if (flights_.contains(id)) {
     source.wanted = true;
   } else {
-    const Time earliest = source.visited ? source.started + source.spec.min_refetch_interval : now;
-    source.next = std::min(source.next, std::max(now, earliest));
+    hurry(source, now);
   }
+}
+
+void Schedule::hurry(Source& source, Time now) {
+  const Time earliest = source.visited ? source.started + source.spec.min_refetch_interval : now;
+  source.next = std::min(source.next, std::max(now, earliest));
 }
 
 std::optional<Schedule::Time> Schedule::next_due() const {
@@ -94,14 +99,16 @@ std::optional<Schedule::Settled> Schedule::settle(const Job& job, const Visit& v
   source.memory = visit.memory;
   source.failures = visit.outcome ? 0 : source.failures + 1;
   source.next = now + jittered(plain_interval(source, visit.max_age));
-  const Time earliest = source.started + source.spec.min_refetch_interval;
-  if (visit.outcome) source.next = std::max(source.next, earliest);
-  if (source.wanted) source.next = std::min(source.next, std::max(now, earliest));
+  if (visit.outcome) source.next = std::max(source.next, source.started + source.spec.min_refetch_interval);
+  if (std::exchange(source.wanted, false)) hurry(source, now);
   return Settled{source.failures, source.next};
 }
 
-void Schedule::land(const Job& job) {
+void Schedule::land(const Job& job, Time now) {
   flights_.erase(job.id);
+  const auto at = sources_.find(job.id);
+  // Asked for after settle(), while the result was being told.
+  if (at != sources_.end() && std::exchange(at->second.wanted, false)) hurry(at->second, now);
 }
 
 }  // namespace meshauth::idp

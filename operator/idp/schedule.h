@@ -53,7 +53,7 @@ class Schedule {
   /// Takes in what a visit brought. nullopt: the source was removed or changed meanwhile, the result is of no use.
   std::optional<Settled> settle(const Job& job, const Visit& visit, Time now);
   /// Ends the flight; until then the source is not taken again.
-  void land(const Job& job);
+  void land(const Job& job, Time now);
 
  private:
   struct Source {
@@ -67,6 +67,7 @@ class Schedule {
     bool wanted = false;   ///< refetch() came during the flight
   };
 
+  void hurry(Source& source, Time now);
   Seconds plain_interval(const Source& source, std::optional<Seconds> max_age) const;
   Time::duration jittered(Seconds interval);
 

@@ -35,7 +35,7 @@ Visit good(std::optional<Seconds> max_age = std::nullopt) {
 
 Visit bad() {
   Visit visit;
-  visit.outcome = tl::unexpected(SourceFailure{SourceFault::Timeout, "late"});
+  visit.outcome = tl::unexpected(SourceFailure{SourceFault::Timeout, "late", false});
   return visit;
 }
 
@@ -51,7 +51,7 @@ struct Clockwork {
     REQUIRE(job);
     const auto settled = schedule.settle(*job, outcome, now);
     REQUIRE(settled);
-    schedule.land(*job);
+    schedule.land(*job, now);
     return std::chrono::duration_cast<Seconds>(settled->next - now);
   }
   void skip(Seconds seconds) { now += seconds; }
@@ -165,10 +165,21 @@ TEST_CASE("one source is visited by one visit at a time; a refetch meanwhile is 
   c.skip(Seconds(2));
   CHECK(c.schedule.settle(*job, good(), c.now));
   CHECK_FALSE(c.schedule.take(c.now + Seconds(1000)));  // its result is still being told
-  c.schedule.land(*job);
+  c.schedule.land(*job, c.now);
   CHECK(c.schedule.next_due() == kStart + Seconds(30));
   c.now = kStart + Seconds(30);
   CHECK(c.visit(good()) == Seconds(300));
+}
+
+TEST_CASE("a refetch that comes while a result is being told is not lost") {
+  Clockwork c;
+  c.schedule.update("a", spec_of(), c.now);
+  const auto job = c.schedule.take(c.now);
+  REQUIRE(job);
+  CHECK(c.schedule.settle(*job, good(), c.now));
+  c.schedule.refetch("a", c.now);
+  c.schedule.land(*job, c.now);
+  CHECK(c.schedule.next_due() == kStart + Seconds(30));
 }
 
 TEST_CASE("at most eight sources are visited at once, the one due longest first") {
@@ -182,7 +193,7 @@ TEST_CASE("at most eight sources are visited at once, the one due longest first"
   CHECK(jobs.back().id == "s4");
   CHECK_FALSE(c.schedule.next_due());
   CHECK(c.schedule.settle(jobs.front(), good(), c.now));
-  c.schedule.land(jobs.front());
+  c.schedule.land(jobs.front(), c.now);
   const auto next = c.schedule.take(c.now);
   REQUIRE(next);
   CHECK(next->id == "s3");
@@ -204,7 +215,7 @@ TEST_CASE("an equal spec changes nothing, a changed one is visited soon and keep
   CHECK(job->memory.keys != nullptr);
   c.schedule.update("a", spec_of("https://idp.example/other"), c.now);
   CHECK_FALSE(c.schedule.settle(*job, good(), c.now));  // of a spec that is gone
-  c.schedule.land(*job);
+  c.schedule.land(*job, c.now);
   CHECK(c.schedule.next_due() == c.now + Seconds(1));
   const auto moved = c.schedule.take(c.now + Seconds(1));
   REQUIRE(moved);
@@ -221,7 +232,7 @@ TEST_CASE("a removed source is forgotten, also by a visit under way") {
   CHECK_FALSE(c.schedule.settle(*job, good(), c.now));
   c.schedule.update("a", spec_of(), c.now);
   CHECK_FALSE(c.schedule.take(c.now));  // the old visit has not ended
-  c.schedule.land(*job);
+  c.schedule.land(*job, c.now);
   const auto fresh = c.schedule.take(c.now);
   REQUIRE(fresh);
   CHECK(fresh->memory.keys == nullptr);

@@ -64,7 +64,8 @@ std::string_view source_fault_name(SourceFault fault) noexcept;
 
 struct SourceFailure {
   SourceFault fault;
-  std::string message;  ///< a sentence for a condition: what was asked, what came, what would be right
+  std::string message;        ///< a sentence for a condition: what was asked, what came, what would be right
+  bool in_discovery = false;  ///< the discovery document was the trouble, not the key set
 };
 
 /// A good fetch.
