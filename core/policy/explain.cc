@@ -174,11 +174,14 @@ void Explainer::variables(const CompiledPolicy::Entry& policy, const model::Rule
   for (std::size_t i = 0; i < rule.when.size(); ++i) {
     const auto* condition = std::get_if<model::PathVariableCondition>(&rule.when[i]);
     if (condition == nullptr) continue;
-    const auto segment = pattern == nullptr ? std::nullopt : pattern->variable(condition->variable);
+    const std::string* segment = nullptr;
+    if (pattern != nullptr) {
+      if (const auto at = pattern->variable(condition->variable)) segment = &request_.path->segments[*at];
+    }
     const bool known = has_principal(policy.mode) && principal_.claims;
     const auto claim = known ? find_claim(*principal_.claims, condition->equals_claim) : std::nullopt;
-    if (segment && claim && claim_text(*claim) == request_.path->segments[*segment]) continue;
-    const std::string bound = segment ? in_quotes(request_.path->segments[*segment]) : "nothing, since no path matched";
+    if (segment != nullptr && claim && claim_text(*claim) == *segment) continue;
+    const std::string bound = segment != nullptr ? in_quotes(*segment) : "nothing, since no path matched";
     out.push_back({fmt::format("when[{}]", i),
                    fmt::format("{{{}}} equals claim {}", condition->variable, claim_path_text(condition->equals_claim)),
                    fmt::format("{{{}}} is {}, the claim is {}", condition->variable, bound,
