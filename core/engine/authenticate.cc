@@ -1,5 +1,7 @@
 #include "core/engine/authenticate.h"
 
+#include <algorithm>
+
 namespace meshauth::engine {
 namespace {
 
@@ -20,10 +22,19 @@ tl::expected<std::shared_ptr<Caller>, jose::Refusal> caller_of(Snapshot& snapsho
   return caller;
 }
 
-bool all_stale(const Snapshot& snapshot, const ProviderMask& providers, std::string_view key_source, double now) {
+/// May the provider have issued a token of that issuer?
+bool may_issue(const ProviderSettings& provider, std::string_view issuer) {
+  const auto& aliases = provider.issuer_aliases;
+  return provider.issuer == issuer || provider.issuer.find("{tenantid}") != std::string::npos ||
+         std::find(aliases.begin(), aliases.end(), issuer) != aliases.end();
+}
+
+/// Are the keys too old for each provider that the refusal is about?
+bool all_stale(const Snapshot& snapshot, const ProviderMask& providers, const Authentication& who, double now) {
   bool any = false;
   for (std::size_t i = 0; i < providers.size(); ++i) {
-    if (!providers[i] || snapshot.providers()[i].key_source != key_source) continue;
+    const ProviderSettings& provider = snapshot.providers()[i];
+    if (!providers[i] || provider.key_source != who.unknown_kid_source || !may_issue(provider, who.issuer)) continue;
     if (!snapshot.stale(i, now)) return false;
     any = true;
   }
@@ -40,7 +51,7 @@ void refuse(Authentication& who, const Snapshot& snapshot, const ProviderMask& p
   who.unknown_kid = std::move(refusal.kid);
   who.unknown_kid_source = std::move(refusal.key_source);
   // Keys that are too old cannot say that a key does not exist.
-  if (all_stale(snapshot, providers, who.unknown_kid_source, now)) who.reason = Reason::keys_stale;
+  if (all_stale(snapshot, providers, who, now)) who.reason = Reason::keys_stale;
 }
 
 /// Which identities of who.caller count for these providers.
