@@ -53,6 +53,16 @@ TEST_CASE("a reference resolves per policy") {
   CHECK(again->policies[1].unresolved.empty());
 }
 
+TEST_CASE("a reference that was marked as unresolved is read as it was written") {
+  auto policy = make_policy("orders/a", kEverything);
+  policy.rules[0].from[0].provider->ns = "unresolved:auth";
+  const std::string json = to_json(compile({&policy}, {"unresolved:auth/okta"}, model::Action::Deny));
+  const auto again = from_json(json);
+  REQUIRE_MESSAGE(again, again.error().message);
+  CHECK(to_json(*again) == json);
+  CHECK(again->policies[0].rules[0].from[0].provider->ns == "unresolved:auth");
+}
+
 TEST_CASE("a reader passes over nothing: each member removed, renamed or spoilt is refused or changes the policy") {
   using nlohmann::json;
   const auto policy = make_policy("orders/a", kEverything);

@@ -110,12 +110,17 @@ int word(element value, const std::string& field, std::string_view first, std::s
   return out == second ? 1 : 0;
 }
 
+/// Before the namespace of a reference that its writer has found not to resolve: no provider can be called so.
+constexpr std::string_view kUnresolvedMark = "unresolved:";
+
 /// namespace/name
 std::pair<std::string, std::string> object_id(element value, const std::string& field) {
   std::string_view out;
   if (value.get(out) != simdjson::SUCCESS) refuse(field, "is no text");
   const auto slash = out.find('/');
-  if (slash == std::string_view::npos || !model::fits(model::kDnsLabel, out.substr(0, slash)) ||
+  std::string_view ns = out.substr(0, slash);
+  if (ns.starts_with(kUnresolvedMark)) ns.remove_prefix(kUnresolvedMark.size());
+  if (slash == std::string_view::npos || !model::fits(model::kDnsLabel, ns) ||
       !model::fits(model::kDnsSubdomain, out.substr(slash + 1))) {
     refuse(field, "is not namespace/name");
   }
