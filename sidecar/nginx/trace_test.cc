@@ -1,0 +1,40 @@
+#include "sidecar/nginx/trace.h"
+
+#include <doctest/doctest.h>
+
+using namespace meshauth::nginx;
+
+namespace {
+const std::string kSent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+}
+
+TEST_CASE("a valid traceparent passes on") {
+  const Trace trace = trace_of(kSent, {1, 2, 3});
+  CHECK(trace.traceparent == kSent);
+  CHECK(trace.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736");
+}
+
+TEST_CASE("one of a later version passes on as far as we know it") {
+  CHECK(trace_of("cc" + kSent.substr(2) + "-what-the-future-holds", {1, 2, 3}).traceparent == kSent);
+  CHECK(trace_of("cc" + kSent.substr(2), {1, 2, 3}).traceparent == kSent);
+}
+
+TEST_CASE("anything else is replaced by a new one") {
+  const std::string wrong[] = {
+      "",
+      kSent + "-x",
+      kSent.substr(0, 54),
+      "ff" + kSent.substr(2),
+      "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+      "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+      "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+      "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+      "cc" + kSent.substr(2) + "x",
+  };
+  for (const std::string& text : wrong) {
+    CAPTURE(text);
+    const Trace trace = trace_of(text, {0, 0, 0});
+    CHECK(trace.traceparent == "00-00000000000000000000000000000001-0000000000000001-00");
+    CHECK(trace.trace_id == "00000000000000000000000000000001");
+  }
+}
