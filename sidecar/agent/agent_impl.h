@@ -1,0 +1,69 @@
+// Everything that the agent consists of, on one thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sidecar/agent/agent.h"
+#include "sidecar/agent/applier.h"
+#include "sidecar/agent/health.h"
+#include "sidecar/agent/poster.h"
+#include "sidecar/agent/stream.h"
+#include "sidecar/agent/watch.h"
+
+namespace meshauth::agent {
+
+class Agent::Impl {
+ public:
+  explicit Impl(Options options);
+
+  Status prepare();
+  int run();
+
+ private:
+  // Starting and ending.
+  Status open_folder();
+  Status open_socket();
+  Status test_configuration(std::optional<bundle::Bundle>& current);
+  void wait_for_signal();
+  void shut_down(bool graceful);
+
+  // From the operator.
+  void on_event(const ServerEvent& event);
+  void on_bundle(const ServerEvent& event);
+  void on_ping(const ServerEvent& event);
+  Result<bundle::Bundle> assemble(const bundle::BundleEvent& event);
+  void refuse(const std::string& revision, const std::string& detail);
+
+  // From the mounted folder.
+  void look_at_fallback();
+
+  // From the workers.
+  void receive_reports();
+
+  Result<bundle::Trust> read_trust() const;
+  void take_fresh(const std::string& json, const std::string& signature);
+  HealthAnswer answer(std::string_view path);
+  bool ready();
+  std::string status_json();
+
+  Options options_;
+  net::asio::io_context io_{1};
+  net::asio::signal_set signals_{io_};
+  Processes processes_{io_};
+  Dialer dialer_{options_};
+  Poster poster_{io_, dialer_};
+  Nginx nginx_;
+  std::unique_ptr<Applier> applier_;
+  StreamClient stream_;
+  std::optional<FolderWatch> fallback_;
+  std::string fallback_seen_;  ///< manifest that was looked at last: said once
+  std::unique_ptr<HealthServer> health_;
+  net::asio::local::datagram_protocol::socket reports_{io_};
+  std::string report_buffer_;
+  bool stopping_ = false;
+  int exit_code_ = 0;
+};
+
+}  // namespace meshauth::agent

@@ -1,0 +1,46 @@
+// What the agent says of itself over HTTP.
+#include <nlohmann/json.hpp>
+
+#include "sidecar/agent/agent_impl.h"
+
+namespace meshauth::agent {
+
+using nlohmann::json;
+
+bool Agent::Impl::ready() {
+  return !stopping_ && nginx_.running() && applier_ && applier_->was_ready();
+}
+
+HealthAnswer Agent::Impl::answer(std::string_view path) {
+  if (path == "/healthz") return {200, "ok\n", false};
+  if (path == "/readyz") {
+    return ready() ? HealthAnswer{200, "ok\n", false}
+                   : HealthAnswer{503, "not every nginx worker has run a valid bundle yet\n", false};
+  }
+  if (path == "/status") return {200, status_json(), true};
+  return {404, "there are /healthz, /readyz and /status\n", false};
+}
+
+std::string Agent::Impl::status_json() {
+  const auto epoch = applier_->highest_epoch();
+  json out = {{"workload", options_.workload},
+              {"revision", applier_->revision()},
+              {"highestEpoch", {{"term", epoch.term}, {"sequence", epoch.sequence}}},
+              {"state", to_string(applier_->state())},
+              {"ready", ready()},
+              {"nginxRunning", nginx_.running()},
+              {"stream", {{"up", stream_.is_up()}, {"trouble", stream_.trouble()}}}};
+  out["workers"] = json::array();
+  for (const auto& worker : applier_->workers().view()) {
+    out["workers"].push_back({{"pid", worker.pid}, {"revision", worker.revision}, {"draining", worker.draining}});
+  }
+  if (const auto& ack = applier_->last_ack()) {
+    out["lastAck"] = {
+        {"revision", ack->revision}, {"outcome", bundle::to_string(ack->outcome)}, {"detail", ack->detail}};
+    if (ack->reload_ms) out["lastAck"]["reloadMs"] = *ack->reload_ms;
+    if (ack->swap_ms) out["lastAck"]["swapMs"] = *ack->swap_ms;
+  }
+  return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace meshauth::agent

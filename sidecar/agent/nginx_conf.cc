@@ -1,0 +1,85 @@
+#include "sidecar/agent/nginx_conf.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/text.h"
+#include "core/render/template.h"
+#include "sidecar/agent/folder.h"
+
+namespace meshauth::agent {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxTemplateBytes = 256 * 1024;
+
+json server_values(const Mapping& mapping, std::size_t index) {
+  return {{"listen", mapping.listen},
+          {"application", mapping.application},
+          {"port", mapping.application_port},
+          {"upstream", fmt::format("application_{}", index)},
+          {"http1", mapping.protocol == Mapping::Protocol::Http1},
+          {"grpc", mapping.protocol == Mapping::Protocol::Grpc}};
+}
+
+std::vector<std::string_view> directives(std::string_view auth_conf) {
+  auto lines = split(auth_conf, '\n');
+  std::erase_if(lines, [](std::string_view line) {
+    const auto first = line.find_first_not_of(" \t\r");
+    return first == std::string_view::npos || line[first] == '#';
+  });
+  return lines;
+}
+
+}  // namespace
+
+bool same_directives(std::string_view auth_conf, std::string_view other) {
+  return directives(auth_conf) == directives(other);
+}
+
+Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& place) {
+  const auto text = read_file(options.templates + "/nginx.conf.mustache", kMaxTemplateBytes);
+  if (!text) return fail("--templates: {}", text.error().message);
+  json servers = json::array();
+  for (std::size_t i = 0; i < options.mappings.size(); ++i) servers.push_back(server_values(options.mappings[i], i));
+  const json values = {{"user", place.user},
+                       {"has_user", !place.user.empty()},
+                       {"workers", options.workers},
+                       {"connections", place.connections},
+                       {"files", place.connections + 256},
+                       {"folder", place.folder},
+                       {"module", options.module},
+                       {"bundle_dir", options.bundle_dir},
+                       {"trust_file", options.trust_file},
+                       {"workload", options.workload},
+                       {"agent", "unix:" + place.agent_socket},
+                       {"token_cache", options.token_cache},
+                       {"audit_allowed", fmt::format("{:.6f}", options.audit_allowed)},
+                       {"mode", options.mode},
+                       {"preflight", options.preflight},
+                       {"error_body", options.error_body},
+                       {"path_allow", options.path_allow},
+                       {"has_path_allow", !options.path_allow.empty()},
+                       {"resource_metadata", options.resource_metadata},
+                       {"has_resource_metadata", !options.resource_metadata.empty()},
+                       {"servers", servers}};
+  auto rendered = render::render_template(*text, values);
+  if (!rendered) return fail("nginx.conf.mustache: {}", rendered.error().message);
+  return rendered;
+}
+
+std::string grpc_auth_conf(std::string_view auth_conf) {
+  constexpr std::string_view kHttp = "proxy_set_header ";
+  std::string out;
+  for (const auto line : split(auth_conf, '\n')) {
+    if (!out.empty()) out += '\n';
+    if (line.starts_with(kHttp)) {
+      out.append("grpc_set_header ").append(line.substr(kHttp.size()));
+    } else {
+      out += line;
+    }
+  }
+  return out;
+}
+
+}  // namespace meshauth::agent

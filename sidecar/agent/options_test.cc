@@ -1,0 +1,98 @@
+#include "sidecar/agent/options.h"
+
+#include <doctest/doctest.h>
+
+namespace meshauth::agent {
+namespace {
+
+TEST_CASE("a mapping is a listener and an application, ports alone or with addresses") {
+  using Protocol = Mapping::Protocol;
+  struct Case {
+    std::string_view text;
+    Mapping want;
+  };
+  for (const auto& [text, want] : {
+           Case{"8443:8080", {"8443", "127.0.0.1:8080", 8080, Protocol::Http1}},
+           Case{"8443:8080:http1", {"8443", "127.0.0.1:8080", 8080, Protocol::Http1}},
+           Case{"9000:9001:grpc", {"9000", "127.0.0.1:9001", 9001, Protocol::Grpc}},
+           Case{"127.0.0.1:80:127.0.0.1:81", {"127.0.0.1:80", "127.0.0.1:81", 81, Protocol::Http1}},
+           Case{"0.0.0.0:80:81", {"0.0.0.0:80", "127.0.0.1:81", 81, Protocol::Http1}},
+           Case{"80:localhost:81:grpc", {"80", "localhost:81", 81, Protocol::Grpc}},
+           Case{"[::]:80:[::1]:81", {"[::]:80", "[::1]:81", 81, Protocol::Http1}},
+       }) {
+    CAPTURE(text);
+    const auto mapping = parse_mapping(text);
+    REQUIRE(mapping);
+    CHECK(*mapping == want);
+  }
+}
+
+TEST_CASE("a mapping that is none says what would be right") {
+  for (const auto* text : {"", "80", "80:", ":80", "80:0", "80:99999", "a:80", "80:81:tcp", "80:81:http1:x", "80;:81",
+                           "0.0.0.0 ssl:80:81", "127.0.0.1:80:127.0.0.1:80", "[::1:80:81", "80:[;]:81"}) {
+    CAPTURE(text);
+    const auto mapping = parse_mapping(text);
+    REQUIRE(!mapping);
+    CHECK(mapping.error().message.find("LISTEN:APP[:http1|grpc] would be right") != std::string::npos);
+  }
+}
+
+TEST_CASE("the operator is dialed over TLS alone") {
+  CHECK(parse_operator_url("https://mesh-auth.ns.svc:8443") == OperatorUrl{"mesh-auth.ns.svc", "8443"});
+  CHECK(parse_operator_url("https://mesh-auth/") == OperatorUrl{"mesh-auth", "443"});
+  CHECK(parse_operator_url("https://[::1]:8443") == OperatorUrl{"::1", "8443"});
+  for (const auto* text : {"", "http://a:1", "https://", "https://a:b", "https://a:1/path", "https://u@a:1", "a:1"}) {
+    CAPTURE(text);
+    CHECK(!parse_operator_url(text));
+  }
+}
+
+Usage parse(std::vector<const char*> more) {
+  std::vector<const char*> argv{"mesh-auth-agent", "--workload=shop/orders", "--operator=https://localhost:1",
+                                "--token-file=t",  "--trust=/trust.json",    "--bundle-dir=/b"};
+  argv.insert(argv.end(), more.begin(), more.end());
+  return parse_options(static_cast<int>(argv.size()), argv.data());
+}
+
+TEST_CASE("a whole command line becomes options") {
+  const auto usage = parse({"--map=80:81", "--map=82:83:grpc", "--preflight=Pass", "--workers=3",
+                            "--audit-allowed=0.25", "--log-format=json"});
+  CAPTURE(usage.text);
+  REQUIRE(usage.options);
+  CHECK(usage.options->mappings.size() == 2);
+  CHECK(usage.options->preflight == "pass");
+  CHECK(usage.options->workers == 3);
+  CHECK(usage.options->audit_allowed == 0.25);
+  CHECK(usage.options->work_dir == "/b.nginx");
+}
+
+TEST_CASE("wrong usage is exit code 2 and names the flag") {
+  struct Case {
+    std::vector<const char*> more;
+    std::string named;
+  };
+  for (const auto& [more, named] : {
+           Case{{}, "--map"},
+           Case{{"--map=80"}, "--map"},
+           Case{{"--map=80:81", "--map=80:82"}, "--map: two servers listen on 80"},
+           Case{{"--map=80:81", "--workers=0"}, "--workers"},
+           Case{{"--map=80:81", "--workers=many"}, "--workers"},
+           Case{{"--map=80:81", "--preflight=maybe"}, "--preflight"},
+           Case{{"--map=80:81", "--audit-allowed=2"}, "--audit-allowed"},
+           Case{{"--map=80:81", "--no-such-flag"}, "no-such-flag"},
+           Case{{"--map=80:81", "--instance=A/B"}, "--instance"},
+           Case{{"--map=80:81", "--log-level=loud"}, "--log-level"},
+       }) {
+    const auto usage = parse(more);
+    CAPTURE(named);
+    CAPTURE(usage.text);
+    CHECK(!usage.options);
+    CHECK(usage.exit_code == 2);
+    CHECK(usage.text.find(named) != std::string::npos);
+  }
+  CHECK(parse({"--help"}).exit_code == 0);
+  CHECK(parse({"--version"}).text == MESH_AUTH_VERSION "\n");
+}
+
+}  // namespace
+}  // namespace meshauth::agent
