@@ -251,29 +251,19 @@ Controllers::Counts Controllers::counts() const {
 
 // ---- status
 
-/// One write a second per resource; what comes sooner waits, and then tells the newest.
-bool Controllers::write_status(Kind kind, const std::string& id, nlohmann::json status, const nlohmann::json& before) {
-  if (status == before) return true;
-  constexpr std::chrono::seconds kPace{1};
-  const auto now = std::chrono::steady_clock::now();
-  {
-    const std::lock_guard lock(mutex_);
-    auto& last = status_written_[{kind, id}];
-    if (last.time_since_epoch().count() != 0 && now < last + kPace) {
-      queue_.add_after({kind, id}, std::chrono::duration_cast<std::chrono::milliseconds>(last + kPace - now) +
-                                       std::chrono::milliseconds(1));
-      return true;
-    }
-    last = now;
+void Controllers::write_status(Kind kind, const std::string& id, const nlohmann::json& status,
+                               const nlohmann::json& before) {
+  if (status == before) {
+    world_.keep_status(kind, id);
+  } else {
+    world_.write_status(kind, id, status);
   }
-  return world_.write_status(kind, id, status).has_value();
 }
 
 bool Controllers::reconcile_policy(const std::string& id) {
   const auto held = index_.policy(id);
   if (!held) {
     const std::lock_guard lock(mutex_);
-    status_written_.erase({Kind::Policy, id});
     audit_.erase(id);
     return true;
   }
@@ -285,7 +275,8 @@ bool Controllers::reconcile_policy(const std::string& id) {
     if (it != audit_.end()) facts.audit = it->second;
   }
   const auto before = index_.status_of(Kind::Policy, id);
-  return write_status(Kind::Policy, id, plan::policy_status(facts, before, world_.now()), before);
+  write_status(Kind::Policy, id, plan::policy_status(facts, before, world_.now()), before);
+  return true;
 }
 
 }  // namespace meshauth::controllers

@@ -84,7 +84,7 @@ class Controllers {
   bool reconcile_policy(const std::string& id);
   bool reconcile_provider(const std::string& id);
   bool reconcile_source(const std::string& id);
-  bool write_status(Kind kind, const std::string& id, nlohmann::json status, const nlohmann::json& before);
+  void write_status(Kind kind, const std::string& id, const nlohmann::json& status, const nlohmann::json& before);
 
   void retire_workload(const std::string& id);
   Status make_current(const std::string& id, bundle::Files files);
@@ -110,7 +110,6 @@ class Controllers {
   std::unordered_map<std::string, plan::KeyHistory> unrecorded_;  ///< key sets whose record could not be written
   std::unordered_map<std::string, plan::Time> keys_recorded_;     ///< last_good of the record
   std::unordered_map<std::string, plan::AuditCounts> audit_;      ///< by policy
-  std::unordered_map<Key, std::chrono::steady_clock::time_point> status_written_;
 };
 
 }  // namespace meshauth::controllers

@@ -74,6 +74,7 @@ class Index {
   std::optional<plan::HeldPolicy> policy(const std::string& id) const;
   std::optional<plan::HeldProvider> provider(const std::string& id) const;
   nlohmann::json status_of(Kind kind, const std::string& id) const;  ///< as the object had it when last seen
+  std::string uid_of(Kind kind, const std::string& id) const;
   std::vector<plan::UnresolvedRef> unresolved(const plan::HeldPolicy& policy) const;
   std::vector<std::string> selected_workloads(const plan::HeldPolicy& policy) const;
   plan::FetchState fetch(const std::string& source) const;

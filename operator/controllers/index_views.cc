@@ -128,6 +128,15 @@ nlohmann::json Index::status_of(Kind kind, const std::string& id) const {
   return object && object->contains("status") ? object->at("status") : nlohmann::json::object();
 }
 
+std::string Index::uid_of(Kind kind, const std::string& id) const {
+  if (kind == Kind::Policy) {
+    const auto held = policy(id);
+    return held ? held->meta.uid : "";
+  }
+  const auto held = provider(id);
+  return held ? held->meta.uid : "";
+}
+
 std::vector<plan::UnresolvedRef> Index::unresolved(const plan::HeldPolicy& policy) const {
   std::vector<plan::UnresolvedRef> out;
   std::set<std::string> named;

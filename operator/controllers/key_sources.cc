@@ -21,15 +21,12 @@ bool same_keys(const plan::KeyHistory& a, const plan::KeyHistory& b) {
 
 bool Controllers::reconcile_provider(const std::string& id) {
   const auto held = index_.provider(id);
-  if (!held) {
-    const std::lock_guard lock(mutex_);
-    status_written_.erase({Kind::Provider, id});
-    return true;
-  }
+  if (!held) return true;
   const std::string source = index_.source_of(id);
   const auto before = index_.status_of(Kind::Provider, id);
   const plan::ProviderFacts facts{*held, index_.history(source), index_.fetch(source)};
-  return write_status(Kind::Provider, id, plan::provider_status(facts, before, world_.now()), before);
+  write_status(Kind::Provider, id, plan::provider_status(facts, before, world_.now()), before);
+  return true;
 }
 
 bool Controllers::reconcile_source(const std::string& id) {

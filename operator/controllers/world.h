@@ -47,12 +47,9 @@ class World {
   virtual void unfollow(const std::string& source) = 0;
   virtual void refetch(const std::string& source) = 0;
 
-  /// Replaces the status of a policy or provider.
-  virtual Status write_status(Kind kind, const std::string& id, const nlohmann::json& status) = 0;
-
-  /// An Event of the object (policy, provider), or of the workload's namespace.
-  virtual void event(Kind kind, const std::string& id, bool warning, const std::string& reason,
-                     const std::string& message) = 0;
+  /// Replaces the status of a policy or provider; at most once a second each, the newest wins.
+  virtual void write_status(Kind kind, const std::string& id, const nlohmann::json& status) = 0;
+  virtual void keep_status(Kind kind, const std::string& id) = 0;  ///< it is right: take back what waits
 };
 
 }  // namespace meshauth::controllers

@@ -1,0 +1,130 @@
+#include "operator/app/cluster_source.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/bundle/wire.h"
+#include "operator/app/kube_recorder.h"
+#include "operator/log/log.h"
+
+namespace meshauth::app {
+namespace {
+
+using nlohmann::json;
+using Change = kube::Store::Change;
+
+constexpr std::string_view kWorkloadLabel = "meshauth.dev/workload";
+constexpr std::string_view kFlavourLabel = "meshauth.dev/flavour";
+
+std::map<std::string, std::string> labels_of(const json& object) {
+  std::map<std::string, std::string> labels;
+  const json& metadata = object.at("metadata");
+  if (!metadata.contains("labels") || !metadata["labels"].is_object()) return labels;
+  for (const auto& [key, value] : metadata["labels"].items()) {
+    if (value.is_string()) labels[key] = value.get<std::string>();
+  }
+  return labels;
+}
+
+}  // namespace
+
+ClusterSource::ClusterSource(const kube::ApiClient& api, controllers::Index& index, Handlers handlers,
+                             http::Metrics& metrics)
+    : api_(api), index_(index), handlers_(std::move(handlers)), metrics_(metrics) {
+  follow(namespaces_, {.resource = kube::kNamespaces, .metadata_only = true},
+         [this](Change change, const std::string& key, const auto&, const kube::Object& now) {
+           handlers_.touched(change == Change::Deleted ? index_.remove_namespace(key)
+                                                       : index_.put_namespace(key, labels_of(*now)));
+         });
+  follow(providers_, {.resource = kube::kIdentityProviders},
+         [this](Change change, const std::string& key, const auto&, const kube::Object& now) {
+           handlers_.touched(change == Change::Deleted ? index_.remove_provider(key) : index_.put_provider(*now));
+         });
+  follow(policies_, {.resource = kube::kAccessPolicies},
+         [this](Change change, const std::string& key, const auto&, const kube::Object& now) {
+           handlers_.touched(change == Change::Deleted ? index_.remove_policy(key) : index_.put_policy(*now));
+         });
+  follow(pods_,
+         {.resource = kube::kPods,
+          .selection = {.label_selector = std::string(kWorkloadLabel),
+                        .field_selector = "status.phase!=Succeeded,status.phase!=Failed"},
+          .metadata_only = true},
+         [this](Change change, const std::string& key, const kube::Object& was, const kube::Object& now) {
+           on_pod(change, key, change == Change::Deleted ? *was : *now);
+         });
+  follow(records_,
+         {.resource = kube::kConfigMaps,
+          .selection = {.label_selector = std::string(kRecordLabel)},
+          .metadata_only = true},
+         [this](Change change, const std::string& key, const kube::Object& was, const kube::Object& now) {
+           const kube::Object& object = change == Change::Deleted ? was : now;
+           handlers_.record_changed(kube::label(*object, kRecordLabel), key,
+                                    change == Change::Deleted ? "" : kube::metadata(*object, "resourceVersion"));
+         });
+}
+
+ClusterSource::~ClusterSource() { stop(); }
+
+void ClusterSource::stop() {
+  for (Followed* followed : all_) followed->reflector->stop();
+}
+
+void ClusterSource::follow(Followed& followed, kube::ReflectorOptions options, kube::Store::Handler handler) {
+  followed.name = options.resource.plural;
+  followed.store.on_change(std::move(handler));
+  followed.reflector =
+      std::make_unique<kube::Reflector>(std::move(options), api_, followed.store, metrics_, kube::system_clock(),
+                                        kube::system_random(), [name = followed.name](const std::string& message) {
+                                          log::warning("watch", {{"object", name}, {"error", message}});
+                                        });
+  all_.push_back(&followed);
+}
+
+void ClusterSource::on_pod(Change change, const std::string& key, const json& now) {
+  const auto before = index_.pod(key);
+  const std::string value = kube::label(now, kWorkloadLabel);
+  controllers::Keys keys;
+  std::string workload;
+  if (change != Change::Deleted && !bundle::is_dns_label(value)) {
+    handlers_.pod_refused(key,
+                          fmt::format("label {} has the value {}; a workload's name is a DNS label (a-z, 0-9 and -, at "
+                                      "most 63): this pod gets no bundle and answers 503",
+                                      kWorkloadLabel, value));
+    change = Change::Deleted;
+  }
+  if (change == Change::Deleted) {
+    keys = index_.remove_pod(key);
+  } else {
+    workload = kube::metadata(now, "namespace") + "/" + value;
+    keys = index_.put_pod({key, kube::metadata(now, "uid"), workload, kube::label(now, kFlavourLabel),
+                           !kube::metadata(now, "deletionTimestamp").empty()});
+  }
+  if (before && before->workload != workload) handlers_.pod_gone(key, before->workload);
+  handlers_.touched(keys);
+}
+
+void ClusterSource::start() {
+  for (Followed* followed : all_) followed->reflector->start();
+}
+
+bool ClusterSource::wait_synced(const std::stop_token& stop) {
+  for (const Followed* followed : all_) {
+    while (!followed->store.wait_synced(std::chrono::steady_clock::now() + std::chrono::seconds(5), stop)) {
+      if (stop.stop_requested()) return false;
+      const auto health = followed->reflector->health();
+      log::info("waiting for the first list", {{"object", followed->name}, {"error", health.last_error}});
+    }
+  }
+  return true;
+}
+
+std::string ClusterSource::trouble() const {
+  for (const Followed* followed : all_) {
+    const auto health = followed->reflector->health();
+    if (!health.synced || !health.following) {
+      return followed->name + ": " + (health.last_error.empty() ? "the first list is not in yet" : health.last_error);
+    }
+  }
+  return "";
+}
+
+}  // namespace meshauth::app

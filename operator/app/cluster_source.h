@@ -1,0 +1,57 @@
+// What the API server has, told to the index: one reflector and one store per kind.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "operator/controllers/index.h"
+#include "operator/kube/reflector.h"
+#include "operator/kube/store.h"
+
+namespace meshauth::app {
+
+class ClusterSource {
+ public:
+  struct Handlers {
+    std::function<void(const controllers::Keys& keys)> touched;
+    std::function<void(const std::string& pod, const std::string& workload)> pod_gone;  ///< or of another workload
+    /// One of our ConfigMaps changed or went: its kind (label meshauth.dev/record) and namespace/name.
+    std::function<void(const std::string& kind, const std::string& key, const std::string& resource_version)>
+        record_changed;
+    std::function<void(const std::string& pod, const std::string& message)> pod_refused;
+  };
+
+  ClusterSource(const kube::ApiClient& api, controllers::Index& index, Handlers handlers, http::Metrics& metrics);
+  ~ClusterSource();
+
+  void start();
+  void stop();  ///< no handler runs after it
+  /// False if stopped before. Says every few seconds what it waits for.
+  bool wait_synced(const std::stop_token& stop);
+  /// Empty, or why the view of the cluster is not current.
+  std::string trouble() const;
+
+  const kube::Store& records() const { return records_.store; }
+
+ private:
+  struct Followed {
+    kube::Store store;
+    std::unique_ptr<kube::Reflector> reflector;
+    std::string name;
+  };
+
+  void follow(Followed& followed, kube::ReflectorOptions options, kube::Store::Handler handler);
+  void on_pod(kube::Store::Change change, const std::string& key, const nlohmann::json& now);
+
+  const kube::ApiClient& api_;
+  controllers::Index& index_;
+  const Handlers handlers_;
+  http::Metrics& metrics_;
+  Followed namespaces_, providers_, policies_, pods_, records_;
+  std::vector<Followed*> all_;
+};
+
+}  // namespace meshauth::app

@@ -1,0 +1,95 @@
+#include "operator/app/options.h"
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+
+namespace meshauth::app {
+namespace {
+
+/// What one flag alone does not show.
+std::string inconsistency(const Options& options) {
+  const bool folder_out = options.output != "kubernetes";
+  if (options.standalone() != folder_out) {
+    return "--source and --output must both be `kubernetes` or both be folders: found --source=" + options.source +
+           " and --output=" + options.output;
+  }
+  if (options.standalone() && !options.kubeconfig.empty())
+    return "--kubeconfig has no use with --source=" + options.source;
+  if (!options.standalone() && !options.token_file.empty()) {
+    return "--token-file is for standalone mode; with Kubernetes agents show their service account tokens";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
+  Options options;
+  std::string default_action = "Deny", format = "auto", level = "info";
+  CLI::App app{
+      "Turns IdentityProvider and AccessPolicy resources into nginx that knows who is calling and what they may do."};
+  app.set_version_flag("--version", std::string("mesh-auth-operator ") + MESH_AUTH_VERSION);
+  app.add_option("--source", options.source, "`kubernetes`, or a folder of manifests that is watched")
+      ->capture_default_str();
+  app.add_option("--output", options.output, "`kubernetes`, or the folder for bundles, keys and statuses")
+      ->capture_default_str();
+  app.add_option("--kubeconfig", options.kubeconfig, "a kubeconfig file; default: the cluster that this runs in");
+  app.add_option("--context", options.context, "a context of the kubeconfig; default: its current one");
+  app.add_option("--namespace", options.ns, "the operator's own namespace")->capture_default_str();
+  app.add_option("--root-namespace", options.root_namespace, "where mesh-wide policies live; default: --namespace");
+  app.add_option("--default-action", default_action, "for workloads that no policy selects")
+      ->check(CLI::IsMember({"Deny", "Allow"}))
+      ->capture_default_str();
+  app.add_option("--fleet-listen", options.fleet_listen, "ADDRESS:PORT for the sidecars' streams")
+      ->capture_default_str();
+  app.add_option("--fleet-name", options.fleet_names, "a further name or address in the fleet's certificate; repeats");
+  app.add_option("--metrics-listen", options.metrics_listen, "ADDRESS:PORT for /metrics, /healthz and /readyz")
+      ->capture_default_str();
+  app.add_option("--templates", options.templates, "the folder of the templates");
+  app.add_option("--token-file", options.token_file, "standalone: the secret that agents show");
+  app.add_option("--min-term", options.min_term, "the least term of this start, after etcd was restored from a backup");
+  app.add_flag("--provider-allow-loopback", options.provider_allow_loopback,
+               "fetch from identity providers on loopback addresses, for development");
+  app.add_option("--workers", options.workers, "reconciles at once")->check(CLI::Range(1, 32))->capture_default_str();
+  app.add_option("--log-format", format, "auto, json or text")->check(CLI::IsMember({"auto", "json", "text"}));
+  app.add_option("--log-level", level, "debug, info, warning or error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    exit_code = app.exit(error) == 0 ? 0 : 2;
+    return std::nullopt;
+  }
+  options.default_action = default_action == "Allow" ? model::Action::Allow : model::Action::Deny;
+  options.log_format = *log::parse_format(format);
+  options.log_level = *log::parse_level(level);
+  if (options.root_namespace.empty()) options.root_namespace = options.ns;
+  if (const std::string wrong = inconsistency(options); !wrong.empty()) {
+    std::cerr << "mesh-auth-operator: " << wrong << "\n";
+    exit_code = 2;
+    return std::nullopt;
+  }
+  return options;
+}
+
+Result<std::string> find_templates(const std::string& option) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> places;
+  if (!option.empty()) {
+    places = {option};
+  } else {
+    std::error_code error;
+    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    // build/bin/mesh-auth-operator of a checkout, and an installed program.
+    places = {program.parent_path() / "../../templates", program.parent_path() / "../share/mesh-auth/templates",
+              "/usr/share/mesh-auth/templates"};
+  }
+  for (const std::string& place : places) {
+    std::error_code error;
+    if (fs::exists(fs::path(place) / "auth.conf.mustache", error)) return fs::path(place).lexically_normal().string();
+  }
+  return fail("--templates: auth.conf.mustache is not in {}; name the folder that holds it", fmt::join(places, ", "));
+}
+
+}  // namespace meshauth::app

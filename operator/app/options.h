@@ -1,0 +1,41 @@
+// The operator's command line.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/model/access_policy.h"
+#include "operator/log/log.h"
+
+namespace meshauth::app {
+
+struct Options {
+  std::string source = "kubernetes";  ///< or a folder of manifests
+  std::string output = "kubernetes";  ///< or a folder
+  std::string kubeconfig;             ///< empty: in the cluster, else $KUBECONFIG's or ~/.kube/config
+  std::string context;
+  std::string ns = "mesh-auth-system";  ///< the operator's own namespace
+  std::string root_namespace;           ///< empty: ns
+  model::Action default_action = model::Action::Deny;
+  std::string fleet_listen = "0.0.0.0:8443";
+  std::vector<std::string> fleet_names;  ///< further names and addresses in the fleet's certificate
+  std::string metrics_listen = "0.0.0.0:9090";
+  std::string templates;   ///< empty: found beside the program, else /usr/share/mesh-auth/templates
+  std::string token_file;  ///< standalone: the secret shared with the agents; empty: made in OUTPUT/private
+  std::uint64_t min_term = 0;
+  bool provider_allow_loopback = false;
+  int workers = 2;
+  log::Format log_format = log::Format::Auto;
+  log::Level log_level = log::Level::Info;
+
+  bool standalone() const { return source != "kubernetes"; }
+};
+
+/// nullopt: the program is to end with `exit_code` (help, version, or wrong flags that were explained on stderr).
+std::optional<Options> parse_options(int argc, char** argv, int& exit_code);
+
+/// The folder that holds auth.conf.mustache. Errors: none of the usual places has it.
+Result<std::string> find_templates(const std::string& option);
+
+}  // namespace meshauth::app

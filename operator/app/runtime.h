@@ -1,0 +1,71 @@
+// What runs in both modes: index, reconciles, fleet, fetch loops. The modes differ in where objects come from and where
+// records go.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "operator/app/mesh_keys.h"
+#include "operator/app/operator_world.h"
+#include "operator/app/options.h"
+#include "operator/controllers/controllers.h"
+#include "operator/controllers/index.h"
+#include "operator/controllers/recorder.h"
+#include "operator/controllers/workers.h"
+#include "operator/fleet/authenticator.h"
+#include "operator/fleet/server.h"
+#include "operator/http/metrics.h"
+#include "operator/idp/key_sources.h"
+
+namespace meshauth::app {
+
+/// plan's settings from the flags; reads the templates. Errors: no templates.
+Result<plan::MeshSettings> mesh_settings(const Options& options);
+
+class Runtime {
+ public:
+  struct Parts {
+    std::shared_ptr<fleet::Authenticator> authenticator;
+    idp::FetchClusterKeys cluster_keys;  ///< empty: standalone
+    fleet::FleetHandlers fleet;          ///< called beside our own
+  };
+
+  /// recorder outlives the runtime. Errors: the fleet's address.
+  static Result<std::unique_ptr<Runtime>> make(const Options& options, const MeshKeys& keys, std::uint64_t term,
+                                               controllers::Index& index, controllers::Recorder& recorder, Parts parts,
+                                               http::Metrics& metrics);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+
+  controllers::Controllers& controllers() { return *controllers_; }
+  fleet::FleetServer& fleet() { return *fleet_; }
+
+  /// Begins to reconcile and to serve streams: once the index knows all that there was.
+  void lead();
+  /// Ends reconciles, fetches and streams. The controllers stay, for calls that come late.
+  void stop();
+
+ private:
+  Runtime(const Options& options, const MeshKeys& keys, std::uint64_t term, controllers::Index& index,
+          controllers::Recorder& recorder, http::Metrics& metrics);
+  void export_counts(http::Metrics& metrics);
+  void keep_certificate(const std::stop_token& stop, std::vector<std::string> names);
+
+  const MeshKeys keys_;
+  const int worker_count_;
+  controllers::Index& index_;
+  http::Metrics& metrics_;
+  OperatorWorld world_;
+  controllers::KeyQueue queue_;
+  std::unique_ptr<controllers::Controllers> controllers_;
+  std::unique_ptr<fleet::FleetServer> fleet_;
+  std::unique_ptr<idp::KeySources> sources_;
+  std::unique_ptr<controllers::Workers> workers_;
+  std::jthread certificates_;
+  http::Metrics::Hook counts_hook_;
+};
+
+}  // namespace meshauth::app
