@@ -31,6 +31,7 @@ class Room:
     rooms: tuple[str, ...] = ()
     libraries: frozenset[str] = frozenset()
     tests: frozenset[str] = frozenset()  # libraries for its tests alone
+    test_rooms: tuple[str, ...] = ()  # rooms for its tests alone
 
 
 def libraries(names: str) -> frozenset[str]:
@@ -66,7 +67,9 @@ ROOMS = {
         (*ALL_OF_CORE, "operator/controllers", "operator/files", "operator/kube", "operator/idp", "operator/fleet", "operator/http"),
         PROGRAM | libraries("boost"),
     ),
-    "sidecar/agent": Room((*ALL_OF_CORE, "operator/asio", "operator/log"), PROGRAM | libraries("boost")),
+    "sidecar/agent": Room(
+        (*ALL_OF_CORE, "operator/asio", "operator/log"), PROGRAM | libraries("boost"), test_rooms=("operator/fleet",)
+    ),
     "sidecar/nginx": Room(ALL_OF_CORE, COMMON | libraries("xxhash"), libraries("cli11")),
     "sidecar/nginx/module": Room(("sidecar/nginx",), COMMON | libraries("nginx xxhash")),
     "cli": Room(
@@ -155,7 +158,10 @@ def judge(source: str, header: str) -> str | None:
         target = room_of(header)
         if target is None:
             return None if header == source or for_tests else "it is in no room"
-        if target[0] not in allowed_rooms(room):
+        allowed = allowed_rooms(room)
+        if for_tests:
+            allowed = allowed.union(*map(allowed_rooms, ROOMS[room].test_rooms))
+        if target[0] not in allowed:
             return f"{room} may include {', '.join(sorted(allowed_rooms(room) - {room})) or 'no other room'}"
         if target[1] and not for_tests:
             return "that is for tests alone"
