@@ -74,8 +74,9 @@ Result<std::optional<Caller>> KubernetesAuthenticator::authenticate(std::string_
   if (!review) return tl::unexpected(review.error());
   if (!*review) return std::optional<Caller>();
   std::string_view username = (*review)->username;
+  // A good token that is no pod's: known, and of no workload (403).
   if (!username.starts_with(kServiceAccount) || (*review)->pod_name.empty() || (*review)->pod_uid.empty()) {
-    return std::optional<Caller>();
+    return Caller{"", "", expiry_of(token)};
   }
   username.remove_prefix(kServiceAccount.size());
   const auto account_namespace = username.substr(0, username.find(':'));
@@ -83,6 +84,7 @@ Result<std::optional<Caller>> KubernetesAuthenticator::authenticate(std::string_
 }
 
 bool KubernetesAuthenticator::pod_in_workload(const Caller& caller, std::string_view workload) {
+  if (caller.pod.empty()) return false;
   const auto slash = caller.pod.find('/');
   const auto pod = find_(caller.pod);
   return pod && pod->uid == caller.pod_uid && !pod->workload.empty() &&

@@ -12,7 +12,7 @@
 namespace meshauth::fleet {
 
 struct Caller {
-  std::string pod;      ///< namespace/name
+  std::string pod;      ///< namespace/name; empty: the token is good, but no pod's
   std::string pod_uid;  ///< empty where pods have none (standalone)
   std::chrono::system_clock::time_point expiry;
   friend bool operator==(const Caller&, const Caller&) = default;

@@ -91,13 +91,16 @@ TEST_CASE("Kubernetes: the pod is the token's, its workload is the store's") {
   }
 }
 
-TEST_CASE("Kubernetes: a token that is bound to no pod is no good") {
+TEST_CASE("Kubernetes: a token that is bound to no pod is known, and of no workload") {
   for (const auto& review : {ReviewedToken{"system:serviceaccount:shop:default", "", ""},
                              ReviewedToken{"system:serviceaccount:shop:default", "orders-1", ""},
                              ReviewedToken{"admin", "orders-1", "uid-1"}}) {
     KubernetesAuthenticator authenticator([&](std::string_view) { return std::optional(review); },
-                                          [](std::string_view) { return std::nullopt; });
-    CHECK(refused(authenticator, "token", ""));
+                                          [](std::string_view) { return KnownPod{"uid-1", "orders"}; });
+    const auto caller = authenticator.authenticate("token", "");
+    REQUIRE(caller);
+    REQUIRE(*caller);
+    CHECK(!authenticator.pod_in_workload(**caller, "shop/orders"));
   }
 }
 
