@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <kainjow/mustache.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <stdexcept>
+#include <vector>
 
 #include "core/base/text.h"
 
@@ -23,8 +25,8 @@ bool plain(std::string_view value) {
 
 /// The tags of a template by use.
 struct Tags {
-  std::set<std::string> names;  ///< all, sections too
-  std::set<std::string> parts;  ///< those that are part of a longer token
+  std::map<std::string, std::vector<std::string>> names;  ///< all, sections too; each with a section around it
+  std::set<std::string> parts;                            ///< those that are part of a longer token
 };
 
 bool ends_token(char c) {
@@ -83,7 +85,9 @@ class Scanner {
       const auto first = inner.find_first_not_of(' '), last = inner.find_last_not_of(' ');
       if (first == inner.npos) return fail("template line {}: a tag has no name", line_);
       const std::string name(inner.substr(first, last - first + 1));
-      tags_.names.insert(name);
+      tags_.names.try_emplace(name, open_);
+      if (kind == '#' || kind == '^') open_.push_back(name);
+      if (kind == '/' && !open_.empty()) open_.pop_back();
       if (!section) {
         if (quote_ != '\0' || comment_) {
           return fail("template line {}: tag {} stands inside quotes or a comment; a tag makes its own quotes", line_,
@@ -103,18 +107,26 @@ class Scanner {
   std::size_t line_ = 1;
   char quote_ = '\0';
   bool comment_ = false;
+  std::vector<std::string> open_;  // sections around at_
   Tags tags_;
 };
 
-/// Names that the values have, and strings under names that are parts of tokens.
-Status check_values(const json& value, const Tags& tags, std::set<std::string>& seen, const std::string& name = ".") {
+/// What the values have.
+struct Seen {
+  std::set<std::string> names{"."};
+  std::set<std::string> empty;  ///< lists without an item, false, null: what stands in their sections is not rendered
+};
+
+/// Collects the names, and refuses strings under names that are parts of tokens.
+Status check_values(const json& value, const Tags& tags, Seen& seen, const std::string& name = ".") {
+  if (value.is_null() || value == false || (value.is_array() && value.empty())) seen.empty.insert(name);
   if (value.is_string() && tags.parts.contains(name) && !plain(value.get_ref<const std::string&>())) {
     return fail("value {} of {} would stand inside a longer nginx token; only letters, digits and _.:/@- may",
                 in_quotes(value.get_ref<const std::string&>()), name);
   }
   if (value.is_object()) {
     for (const auto& [key, item] : value.items()) {
-      seen.insert(key);
+      seen.names.insert(key);
       if (auto good = check_values(item, tags, seen, key); !good) return good;
     }
   } else if (value.is_array()) {
@@ -171,10 +183,12 @@ Result<std::string> quote_nginx(std::string_view value) {
 Result<std::string> render_template(std::string_view text, const json& values) {
   auto tags = Scanner(text).scan();
   if (!tags) return tl::unexpected(tags.error());
-  std::set<std::string> seen{"."};
+  Seen seen;
   if (auto good = check_values(values, *tags, seen); !good) return tl::unexpected(good.error());
-  for (const std::string& name : tags->names) {
-    if (!seen.contains(name)) return fail("the template uses {}, which has no value", name);
+  for (const auto& [name, around] : tags->names) {
+    const bool rendered =
+        std::none_of(around.begin(), around.end(), [&](const auto& s) { return seen.empty.contains(s); });
+    if (rendered && !seen.names.contains(name)) return fail("the template uses {}, which has no value", name);
   }
   kainjow::mustache::mustache parsed{std::string(text)};
   if (!parsed.is_valid()) return fail("the template is refused: {}", parsed.error_message());

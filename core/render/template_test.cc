@@ -29,6 +29,7 @@ TEST_CASE("a template renders sections and quotes by default") {
   const auto out = render_template("{{#servers}}\nlisten {{listen}};\nserver_name {{name}};\n{{/servers}}\n", values);
   REQUIRE(out.has_value());
   CHECK(*out == "listen 127.0.0.1:80;\nserver_name \"a b\";\n");
+  CHECK(*render_template("a;{{#none}}b {{inner}};{{/none}}", {{"none", nlohmann::json::array()}}) == "a;");
 }
 
 TEST_CASE("templates that could open a hole are refused at load") {
