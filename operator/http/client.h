@@ -44,6 +44,7 @@ struct StreamOptions {
   std::chrono::milliseconds idle{150'000};            ///< the longest silence after them
   std::size_t max_line = std::size_t{4} << 20;
   std::size_t max_error_body = std::size_t{256} << 10;  ///< of an answer that is not 2xx
+  std::function<void()> on_open{};                      ///< once, in the calling thread, when a 2xx answer begins
 };
 
 /// How a stream came to its end.

@@ -6,6 +6,7 @@
 #include <cpprest/http_client.h>
 #include <pplx/threadpool.h>
 
+#include "core/base/text.h"
 #include "operator/http/exchange.h"
 #include "operator/http/lines.h"
 
@@ -257,6 +258,7 @@ Result<StreamResult> CpprestClient::stream_lines(const Request& request, const S
     read_refusal(exchange, options, stop, result);
     return result;
   }
+  if (options.on_open) options.on_open();
   LineSplitter lines(options.max_line);
   std::string piece;
   for (;;) {
@@ -283,6 +285,12 @@ Result<std::shared_ptr<Client>> make_cpprest_client(const CpprestOptions& option
     const web::uri url(options.base_url);
     if ((url.scheme() != "http" && url.scheme() != "https") || url.host().empty()) {
       return fail("\"{}\" is no server's URL; it should be https://HOST:PORT", options.base_url);
+    }
+    if (url.host().starts_with('[')) {
+      return fail(
+          "{} names an IPv6 address, which cpprestsdk cannot connect to; give a host name for it (with "
+          "tls-server-name if the certificate is for another)",
+          in_quotes(options.base_url));
     }
     return std::make_shared<CpprestClient>(options, std::move(*tls));
   } catch (const std::exception& error) {

@@ -113,6 +113,7 @@ TEST_CASE("options that cannot be used are named") {
   CHECK(refuse("https://x", {.certificate_pem = pki().client.certificate_pem, .key_pem = pki().server.key_pem}) ==
         "the client key does not belong to the client certificate");
   CHECK(refuse("ftp://x", {}).find("is no server's URL") != std::string::npos);
+  CHECK(refuse("https://[::1]:6443", {}).find("give a host name for it") != std::string::npos);
   CHECK(refuse("not a url", {}).find("is no server's URL") != std::string::npos);
 }
 
@@ -173,7 +174,9 @@ TEST_CASE("a stream gives its lines however they are cut, and says how it ended"
   };
   SUBCASE("closed") {
     ScenarioServer server(&pki(), {{.request = "GET /watch", .chunks = {"on", "e\ntw", "o\n"}}});
-    CHECK(stream(server, {}, collect).end == StreamEnd::Closed);
+    int opened = 0;
+    CHECK(stream(server, {.on_open = [&] { ++opened; }}, collect).end == StreamEnd::Closed);
+    CHECK(opened == 1);
     CHECK(lines == std::vector<std::string>{"one", "two"});
   }
   SUBCASE("cut") {
@@ -193,7 +196,9 @@ TEST_CASE("a stream gives its lines however they are cut, and says how it ended"
   }
   SUBCASE("refused") {
     ScenarioServer server(&pki(), {{.request = "GET /watch", .status = 410, .chunks = {"gone"}}});
-    const StreamResult result = stream(server, {}, collect);
+    int opened = 0;
+    const StreamResult result = stream(server, {.on_open = [&] { ++opened; }}, collect);
+    CHECK(opened == 0);
     CHECK(result.end == StreamEnd::NotStreamed);
     CHECK(result.status == 410);
     CHECK(result.body == "gone");

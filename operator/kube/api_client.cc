@@ -163,6 +163,7 @@ ApiResult<http::StreamEnd> ApiClient::watch(const Resource& resource, const Sele
   options.header_deadline = options_.deadline;
   options.idle = watch.idle;
   options.max_line = watch.max_line;
+  options.on_open = watch.on_open;
   const auto result = client_->stream_lines(out, options, on_event, std::move(stop));
   count("GET", result ? result->status : 0);
   if (!result) return tl::unexpected(ApiError{.message = result.error().message});

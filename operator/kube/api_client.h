@@ -40,6 +40,7 @@ struct WatchRequest {
   bool metadata_only = false;
   std::chrono::milliseconds idle{150'000};  ///< bookmarks come each minute
   std::size_t max_line = std::size_t{4} << 20;
+  std::function<void()> on_open{};  ///< once, in the calling thread, when the API server has accepted the watch
 };
 
 struct RemoveOptions {

@@ -29,7 +29,8 @@ Result<ClusterConfig> load_in_cluster(const Environment& environment, const std:
   if (!host || !port) return fail("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: this is no pod");
   ClusterConfig config;
   const bool ipv6 = host->find(':') != std::string::npos;
-  config.server = ipv6 ? "https://[" + *host + "]:" + *port : "https://" + *host + ":" + *port;
+  // cpprest connects to no IPv6 literal. The name is in every API server's certificate (kubeadm, managed clusters).
+  config.server = fmt::format("https://{}:{}", ipv6 ? "kubernetes.default.svc" : *host, *port);
   auto ca = read_file(directory + "/ca.crt", kMaxCaBytes);
   if (!ca) {
     return fail("in this pod {}; is automountServiceAccountToken switched off?", ca.error().message);

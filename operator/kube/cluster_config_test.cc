@@ -106,8 +106,10 @@ TEST_CASE("a kubeconfig that cannot be used says what is wrong and what would be
       {kubeconfig("{}", "{}"), "", "cluster \"c\" has no server"},
       {kubeconfig("{x: y}", "{}"), "", "cluster \"c\" has no server"},
       {kubeconfig("{server: 'https://a', proxy-url: 'http://p'}", "{}"), "", "proxy-url, which is not supported"},
-      {kubeconfig("{server: 'https://a', certificate-authority: gone.pem}", "{}"), "", "gone.pem cannot be read: No such file"},
-      {kubeconfig("{server: 'https://a', certificate-authority-data: '%%'}", "{}"), "", "certificate-authority-data is not base64"},
+      {kubeconfig("{server: 'https://a', certificate-authority: gone.pem}", "{}"), "",
+       "gone.pem cannot be read: No such file"},
+      {kubeconfig("{server: 'https://a', certificate-authority-data: '%%'}", "{}"), "",
+       "certificate-authority-data is not base64"},
       {kubeconfig("{server: 'https://a', insecure-skip-tls-verify: true, certificate-authority-data: QQ==}", "{}"), "",
        "one of them has to go"},
       {kubeconfig(kCluster, "{tokenFile: gone}"), "", "the token file: "},
@@ -115,8 +117,9 @@ TEST_CASE("a kubeconfig that cannot be used says what is wrong and what would be
       {kubeconfig(kCluster, "{auth-provider: {name: gcp}}"), "", "has auth-provider, which is not supported"},
       {kubeconfig(kCluster, "{exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: x}}"), "",
        "it should be client.authentication.k8s.io/v1"},
-      {kubeconfig(kCluster, "{exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}}"), "",
-       "no terminal to offer"},
+      {kubeconfig(kCluster,
+                  "{exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}}"),
+       "", "no terminal to offer"},
   };
   for (const Case& test : cases) {
     CAPTURE(test.error);
@@ -137,8 +140,8 @@ TEST_CASE("where the cluster is looked for, and what is said if there is none") 
   };
   CHECK(load_cluster_config({.kubeconfig = file}, environment({{"KUBERNETES_SERVICE_HOST", "10.0.0.1"}})).has_value());
   CHECK(load_cluster_config({}, environment({{"KUBECONFIG", "/none:" + file}})).has_value());
-  CHECK(message(load_cluster_config({.kubeconfig = "/none"}, environment({}))).find("/none cannot be read: No such file") !=
-        std::string::npos);
+  CHECK(message(load_cluster_config({.kubeconfig = "/none"}, environment({})))
+            .find("/none cannot be read: No such file") != std::string::npos);
   CHECK(message(load_cluster_config({}, environment({{"KUBECONFIG", "/none"}}))).find("no such file exists") !=
         std::string::npos);
   CHECK(message(load_cluster_config({}, environment({{"HOME", folder.path}}))).find("give --kubeconfig FILE") !=
@@ -154,7 +157,7 @@ TEST_CASE("in a cluster the token is read again each minute and outlives its fil
   const auto where = environment({{"KUBERNETES_SERVICE_HOST", "fd00::1"}, {"KUBERNETES_SERVICE_PORT", "443"}});
   const auto config = load_in_cluster(where, folder.path, clock);
   REQUIRE_MESSAGE(config.has_value(), config.error().message);
-  CHECK(config->server == "https://[fd00::1]:443");
+  CHECK(config->server == "https://kubernetes.default.svc:443");
   CHECK(config->ns == "mesh-auth-system");
   Credentials& credentials = *config->credentials;
   CHECK(credentials.get()->bearer == "first");
@@ -183,16 +186,18 @@ TEST_CASE("an exec plugin's credential is kept until it expires or is refused") 
   const Folder folder;
   FakeClock clock;
   // Counts its runs; the token says which one it is of. The fake clock's year is 2020.
-  folder.write("plugin",
-               "#!/bin/sh\necho x >> " + folder.path + "/runs\nn=$(wc -l < " + folder.path +
-                   "/runs)\n"
-                   "echo \"$KUBERNETES_EXEC_INFO\" > " +
-                   folder.path + "/info\n" +
-                   R"(echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"'$1-$COLOUR-$n'",)"
-                   R"("expirationTimestamp":"2020-02-01T00:00:00Z"}}')"
-                   "\n",
-               0700);
-  const std::string file = folder.write("config", kubeconfig(kCluster, exec_user("./plugin", ", provideClusterInfo: true")));
+  folder.write(
+      "plugin",
+      "#!/bin/sh\necho x >> " + folder.path + "/runs\nn=$(wc -l < " + folder.path +
+          "/runs)\n"
+          "echo \"$KUBERNETES_EXEC_INFO\" > " +
+          folder.path + "/info\n" +
+          R"(echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"'$1-$COLOUR-$n'",)"
+          R"("expirationTimestamp":"2020-02-01T00:00:00Z"}}')"
+          "\n",
+      0700);
+  const std::string file =
+      folder.write("config", kubeconfig(kCluster, exec_user("./plugin", ", provideClusterInfo: true")));
   const auto config = load_kubeconfig({file}, "", clock);
   REQUIRE_MESSAGE(config.has_value(), config.error().message);
   CHECK(!std::filesystem::exists(folder.path + "/runs"));
@@ -226,8 +231,10 @@ TEST_CASE("an exec plugin that fails is named, with its hint, and without what i
             .find("neither a token nor a client certificate") != std::string::npos);
   CHECK(error_of("", 0600).find("cannot be started: Permission denied; install it") != std::string::npos);
   CHECK(error_of("yes hidden").find("printed more than") != std::string::npos);
-  const auto slow = exec_credentials({.api_version = "client.authentication.k8s.io/v1", .command = "/bin/sleep",
-                                      .arguments = {"600"}, .deadline = std::chrono::milliseconds(100)});
+  const auto slow = exec_credentials({.api_version = "client.authentication.k8s.io/v1",
+                                      .command = "/bin/sleep",
+                                      .arguments = {"600"},
+                                      .deadline = std::chrono::milliseconds(100)});
   const auto auth = slow->get();
   REQUIRE(!auth.has_value());
   CHECK(auth.error().message.find("did not finish within 100 ms") != std::string::npos);
@@ -258,11 +265,12 @@ struct Connected {
   std::shared_ptr<http::Client> client;
 
   Connected() {
-    auto made = connect({.server = "https://a", .credentials = credentials},
-                        [this](const std::string&, const http::TlsOptions& tls) -> Result<std::shared_ptr<http::Client>> {
-                          certificates.push_back(tls.certificate_pem);
-                          return server;
-                        });
+    auto made =
+        connect({.server = "https://a", .credentials = credentials},
+                [this](const std::string&, const http::TlsOptions& tls) -> Result<std::shared_ptr<http::Client>> {
+                  certificates.push_back(tls.certificate_pem);
+                  return server;
+                });
     REQUIRE(made.has_value());
     client = *made;
   }

@@ -104,14 +104,17 @@ Reflector::Pace Reflector::visit_watch(const WatchMachine::OpenWatch& command, c
     }
     if (!std::holds_alternative<WatchMachine::Expired>(*effect)) {
       moved = true;
-      progressed();
+      failures_ = 0;
     }
     pace = write(std::move(*effect));
     return machine_.state() == WatchMachine::State::Watching;
   };
-  const auto end =
-      api_.watch(options_.resource, options_.selection,
-                 {command.resource_version, seconds, options_.metadata_only, options_.idle}, on_line, stop);
+  const WatchRequest request{.resource_version = command.resource_version,
+                             .timeout_seconds = seconds,
+                             .metadata_only = options_.metadata_only,
+                             .idle = options_.idle,
+                             .on_open = [this] { following(); }};
+  const auto end = api_.watch(options_.resource, options_.selection, request, on_line, stop);
   if (stop.stop_requested()) return Pace::Now;
   if (!end && end.error().expired()) {
     machine_.on_expired();
@@ -141,7 +144,7 @@ Reflector::Pace Reflector::write(WatchMachine::Effect effect) {
                   options_.resource.plural, version, store_.resource_version()));
             }
             const std::lock_guard lock(mutex_);
-            health_ = {true, true, ""};
+            health_.synced = true;
             return Pace::Now;
           },
           [&](WatchMachine::Apply& event) {
@@ -160,8 +163,7 @@ Reflector::Pace Reflector::write(WatchMachine::Effect effect) {
       effect);
 }
 
-void Reflector::progressed() {
-  failures_ = 0;
+void Reflector::following() {
   const std::lock_guard lock(mutex_);
   health_.following = true;
   health_.last_error.clear();

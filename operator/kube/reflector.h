@@ -19,16 +19,16 @@ struct ReflectorOptions {
   Selection selection{};
   bool metadata_only = false;  ///< PartialObjectMetadata: no spec, no status
   int page_limit = 500;
-  std::chrono::seconds shortest_watch{300};  ///< the server ends a watch after once to twice this
-  std::chrono::milliseconds idle{150'000};   ///< bookmarks come each minute
-  BackoffOptions backoff{};
+  std::chrono::seconds shortest_watch{300};                     ///< the server ends a watch after once to twice this
+  std::chrono::milliseconds idle{150'000};                      ///< bookmarks come each minute
+  BackoffOptions backoff{.longest = std::chrono::seconds(10)};  ///< short: a stale view costs more than a request
 };
 
 class Reflector {
  public:
   struct Health {
     bool synced = false;
-    bool following = false;    ///< a watch is open, or the last one ended well
+    bool following = false;    ///< a watch is open, or one was and is being taken up again
     std::string last_error{};  ///< why not, as a sentence with a remedy; "" while following
   };
 
@@ -53,7 +53,7 @@ class Reflector {
   Pace write(WatchMachine::Effect effect);
   Pace failed(const std::string& message);
   Pace expired(const std::string& message);
-  void progressed();
+  void following();
 
   const ReflectorOptions options_;
   const ApiClient& api_;

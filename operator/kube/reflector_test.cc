@@ -60,6 +60,11 @@ struct Fixture {
         metrics, clock, [] { return 0.5; }, [this](const std::string& error) { errors.push_back(error); });
     reflector.start();
     CHECK(server->wait_all_begun());
+    // The last watch is open: all is well, whatever came before.
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!reflector.health().following && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    CHECK(reflector.health().following);
+    CHECK(reflector.health().last_error == "");
     reflector.stop();
     CHECK(server->complaints() == "");
   }

@@ -36,8 +36,8 @@ TEST_CASE("an API error has the Status object's reason and message, and when to 
   CHECK(busy.message == "GET /x: 429 slow down");
   CHECK(busy.retry_after == std::chrono::seconds(7));
   CHECK(busy.temporary());
-  const ApiError details = parse_api_error(
-      "w", {500, {}, R"({"kind":"Status","reason":"Timeout","details":{"retryAfterSeconds":3}})"});
+  const ApiError details =
+      parse_api_error("w", {500, {}, R"({"kind":"Status","reason":"Timeout","details":{"retryAfterSeconds":3}})"});
   CHECK(details.retry_after == std::chrono::seconds(3));
   const ApiError html = parse_api_error("GET /x", {502, {{"Retry-After", "soon"}}, "<html>"});
   CHECK(html.message == "GET /x: 502");

@@ -33,8 +33,8 @@ Result<Response> FakeClient::send(const Request& request, const SendOptions&, st
   return Response{exchange->status, exchange->headers, exchange->body};
 }
 
-Result<StreamResult> FakeClient::stream_lines(const Request& request, const StreamOptions&, const LineCallback& on_line,
-                                              std::stop_token stop) {
+Result<StreamResult> FakeClient::stream_lines(const Request& request, const StreamOptions& options,
+                                              const LineCallback& on_line, std::stop_token stop) {
   auto exchange = next(request);
   if (!exchange) return tl::unexpected(exchange.error());
   StreamResult result{exchange->status, exchange->headers, {}, exchange->end, {}};
@@ -43,6 +43,7 @@ Result<StreamResult> FakeClient::stream_lines(const Request& request, const Stre
     result.end = StreamEnd::NotStreamed;
     return result;
   }
+  if (options.on_open) options.on_open();
   for (const std::string& line : exchange->lines) {
     if (on_line(line)) continue;
     result.end = StreamEnd::Stopped;
