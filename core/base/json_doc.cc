@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/base/json_number.h"
+
 namespace meshauth {
 namespace {
 
@@ -42,21 +44,32 @@ Reason check(element value, std::size_t depth_left) {
 /// One level more than allowed, so that our own walk says whether the depth or something else was wrong.
 constexpr std::size_t kSpareDepth = 2;
 
+tl::expected<element, simdjson::error_code> parse_text(simdjson::dom::parser& parser, std::string_view bytes,
+                                                       std::size_t depth) {
+  if (parser.capacity() < bytes.size() || parser.max_depth() != depth) {
+    const auto error = parser.allocate(std::max<std::size_t>(bytes.size(), 32), depth);
+    if (error != simdjson::SUCCESS) return tl::unexpected(error);
+  }
+  element root;
+  const auto error = parser.parse(bytes.data(), bytes.size()).get(root);
+  if (error != simdjson::SUCCESS) return tl::unexpected(error);
+  return root;
+}
+
 tl::expected<element, Reason> parse_with(simdjson::dom::parser& parser, std::string_view bytes,
                                          const JsonLimits& limits) {
   if (bytes.size() > limits.bytes) return tl::unexpected(Reason::json_invalid);
   const std::size_t depth = limits.depth + kSpareDepth;
-  if (parser.capacity() < bytes.size() || parser.max_depth() != depth) {
-    if (parser.allocate(std::max<std::size_t>(bytes.size(), 32), depth) != simdjson::SUCCESS) {
-      return tl::unexpected(Reason::json_invalid);
-    }
+  auto root = parse_text(parser, bytes, depth);
+  if (!root && root.error() == simdjson::NUMBER_ERROR) {
+    // The parser refuses numbers that it cannot hold, though they are JSON.
+    root = parse_text(parser, with_representable_numbers(bytes), depth);
   }
-  element root;
-  const auto error = parser.parse(bytes.data(), bytes.size()).get(root);
-  if (error == simdjson::DEPTH_ERROR) return tl::unexpected(Reason::json_too_deep);
-  if (error != simdjson::SUCCESS) return tl::unexpected(Reason::json_invalid);
-  if (const Reason reason = check(root, limits.depth); reason != Reason::none) return tl::unexpected(reason);
-  return root;
+  if (!root) {
+    return tl::unexpected(root.error() == simdjson::DEPTH_ERROR ? Reason::json_too_deep : Reason::json_invalid);
+  }
+  if (const Reason reason = check(*root, limits.depth); reason != Reason::none) return tl::unexpected(reason);
+  return *root;
 }
 
 }  // namespace

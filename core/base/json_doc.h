@@ -17,7 +17,8 @@ struct JsonLimits {
 };
 
 /// One JSON value (RFC 8259) that was wholly valid: UTF-8, nothing after it, no member name twice in an object (names
-/// compared after their escapes), within the limits. Elements point into the document: they live as long as it does.
+/// compared after their escapes), within the limits. A number too large to be held is read as the nearest double.
+/// Elements point into the document: they live as long as it does.
 class JsonDoc {
  public:
   /// The error is json_invalid, json_duplicate or json_too_deep; too many bytes are json_invalid.

@@ -85,8 +85,6 @@ TEST_CASE("anything but one valid JSON value is json_invalid") {
       "\"\\ud800\\u0041\"",
       "\"\\udc00\"",
       "\"\\udc00\\ud800\"",
-      "1e400",
-      "-1e400",
       std::string_view("{}\0", 3),
       std::string_view("\0{}", 3),
       std::string_view("\"\0\"", 3),

@@ -27,7 +27,7 @@ std::optional<double> read_date(element root, std::string_view name, std::string
   const auto value = member(root, name);
   if (!value) return std::nullopt;
   double date = -1;
-  if (!value->is_number() || value->get(date) != simdjson::SUCCESS || !(date >= 0 && date < kDateLimit)) {
+  if (value->get(date) != simdjson::SUCCESS || !(date >= 0 && date < kDateLimit)) {
     if (invalid.empty()) invalid = name;
   }
   return date;

@@ -143,13 +143,15 @@ TEST_CASE("a NumericDate is any finite JSON number in [0, 2^53)") {
     CAPTURE(date);
     CHECK(world.reason(claims("2000", date)) == Reason::none);
   }
-  for (const std::string date : {"\"2000\"", "null", "true", "[2000]", "{}", "-1", "-0.5", "9007199254740992", "1e16",
-                                 "18446744073709551615", "1e308", "-9223372036854775808"}) {
+  for (const std::string date :
+       {"\"2000\"", "null", "true", "[2000]", "{}", "-1", "-0.5", "9007199254740992", "1e16", "18446744073709551615",
+        "1e308", "1e400", "123456789012345678901234567890", "-9223372036854775808"}) {
     CAPTURE(date);
     CHECK(world.reason(claims("2000", date)) == Reason::numericdate_invalid);
     CHECK(world.reason(claims("900", date)) == Reason::numericdate_invalid);
     CHECK(world.reason(claims_plus("\"nbf\":" + date)) == Reason::numericdate_invalid);
   }
+  CHECK(world.reason(claims_plus("\"large\":123456789012345678901234567890,\"larger\":[-1e999]")) == Reason::none);
   CHECK(world.reason(claims("900", "0")) == Reason::none);
   CHECK(world.reason(claims("900", "-0.0")) == Reason::none);
   CHECK(world.reason(claims(R"("exp":2000,)", "")) == Reason::exp_missing);
