@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+PROGRAMS := mesh-auth-operator mesh-auth-agent meshauthctl ngx_http_mesh_auth_module
 
 # A target whose part is not in this version stops with those words, and `make help` does not list it.
 PART_demo := e2e/demo.py
@@ -37,7 +38,7 @@ build/build.ninja:
 	cmake --preset release
 
 build: build/build.ninja ## release build: programs in build/bin, the nginx module in build/modules
-	ninja -C build -j$(JOBS)
+	ninja -C build -j$(JOBS) $(PROGRAMS)
 
 ifneq ($(call has,demo),)
 demo: ## the main job without a cluster, step by step (KEEP=1 leaves it running, BREAK=step must fail)
