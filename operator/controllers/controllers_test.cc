@@ -1,0 +1,306 @@
+#include "operator/controllers/controllers.h"
+
+#include <doctest/doctest.h>
+
+#include <deque>
+
+#include "core/plan/testing.h"
+
+namespace meshauth::controllers {
+namespace {
+
+using nlohmann::json;
+using plan::testing::policy_object;
+using plan::testing::provider_object;
+
+const plan::MeshSettings kMesh{"root", model::Action::Deny,
+                               "{{#headers}}\nproxy_set_header {{header}} ${{variable}};\n{{/headers}}\n"};
+
+/// Records what it is told; the record is written at once unless it is held back.
+class FakeWorld final : public World {
+ public:
+  plan::Time now() const override { return time; }
+  void publish(const std::string& workload, std::shared_ptr<const bundle::Bundle> bundle) override {
+    published.push_back(workload);
+    bundles[workload] = std::move(bundle);
+  }
+  void withdraw(const std::string& workload) override { bundles.erase(workload); }
+  void set_fresh(const std::string& workload, std::string json, std::string) override {
+    fresh[workload] = std::move(json);
+  }
+  void record(const std::string& workload, Record record) override { records[workload] = std::move(record); }
+  void erase_record(const std::string& workload) override { records.erase(workload); }
+  bool record_holds(const std::string& workload, const std::string& revision) const override {
+    const auto it = records.find(workload);
+    return it != records.end() && it->second.bundle->manifest.revision == revision;
+  }
+  Status record_keys(const std::string& source, const std::string& text) override {
+    if (!keys_writable) return fail("forbidden");
+    keys[source] = text;
+    return {};
+  }
+  Status erase_keys(const std::string& source) override {
+    keys.erase(source);
+    return {};
+  }
+  void follow(const std::string& source, const SourceWish& wish, const std::optional<plan::KeyHistory>&) override {
+    followed[source] = wish;
+  }
+  void unfollow(const std::string& source) override { followed.erase(source); }
+  void refetch(const std::string& source) override { refetched.push_back(source); }
+  void write_status(Kind, const std::string& id, const json& status) override { statuses[id] = status; }
+  void keep_status(Kind, const std::string&) override {}
+
+  plan::Time time{Seconds(1'800'000'000)};
+  bool keys_writable = true;
+  std::vector<std::string> published, refetched;
+  std::map<std::string, std::shared_ptr<const bundle::Bundle>> bundles;
+  std::map<std::string, std::string> fresh, keys;
+  std::map<std::string, Record> records;
+  std::map<std::string, SourceWish> followed;
+  std::map<std::string, json> statuses;
+};
+
+/// An operator without threads: settle() reconciles until nothing is left to do.
+struct Operator {
+  FakeWorld& world;
+  Index index{kMesh};
+  std::deque<Key> queue;
+  std::vector<std::pair<Key, std::chrono::milliseconds>> later;
+  bundle::SigningKey key;
+  Controllers controllers;
+
+  Operator(FakeWorld& fake, bundle::SigningKey signing, std::uint64_t term = 1)
+      : world(fake),
+        key(std::move(signing)),
+        controllers(index, world,
+                    {[this](const Key& k) { queue.push_back(k); },
+                     [this](const Key& k, std::chrono::milliseconds delay) { later.emplace_back(k, delay); }},
+                    key, term) {}
+
+  void put(const json& object) {
+    controllers.enqueue(object["kind"] == "AccessPolicy" ? index.put_policy(object) : index.put_provider(object));
+    settle();
+  }
+  void settle() {
+    std::set<Key> failed;
+    while (!queue.empty()) {
+      const Key next = queue.front();
+      queue.pop_front();
+      if (failed.contains(next)) continue;
+      if (!controllers.reconcile(next)) failed.insert(next);
+    }
+  }
+  void fetched(const std::string& source, const jose::KeySet& keys) {
+    FetchResult result;
+    result.keys = std::make_shared<const jose::KeySet>(keys);
+    result.time = world.time;
+    result.discovered_issuer = "https://idp.example";
+    result.jwks_uri = "https://idp.example/keys";
+    controllers.on_fetched(source, result);
+    settle();
+  }
+  std::string source() const { return index.source_of("shop/idp"); }
+};
+
+jose::KeySet keys(const std::string& kid, int seed) {
+  return plan::testing::key_set({plan::testing::ed25519_key(kid, seed)});
+}
+
+struct Fixture {
+  FakeWorld world;
+  bundle::SigningKey signing = bundle::SigningKey::generate();
+  Operator op{world, signing};
+
+  Fixture() {
+    op.put(provider_object("shop", "idp"));
+    op.put(policy_object("shop", "readers", "idp", {"orders"}));
+    op.fetched(op.source(), keys("k", 1));
+  }
+  std::string revision() const { return world.bundles.at("shop/orders")->manifest.revision; }
+  json condition(const std::string& id, const std::string& type) const {
+    for (const auto& c : world.statuses.at(id)["conditions"]) {
+      if (c["type"] == type) return c;
+    }
+    return {};
+  }
+};
+
+TEST_CASE_FIXTURE(Fixture, "a provider and a policy become a published and recorded bundle") {
+  REQUIRE(world.bundles.contains("shop/orders"));
+  CHECK(world.records.at("shop/orders").bundle->manifest.revision == revision());
+  CHECK(world.followed.contains(op.source()));
+  CHECK(world.keys.contains(op.source()));
+  CHECK(world.bundles["shop/orders"]->files.at("jwks.json").find("\"kid\":\"k\"") != std::string::npos);
+  CHECK(condition("shop/readers", "Ready")["reason"] == "NoSidecars");
+  CHECK(condition("shop/idp", "Ready")["status"] == "True");
+}
+
+TEST_CASE_FIXTURE(Fixture, "reconciling again changes nothing") {
+  const auto published = world.published.size();
+  op.controllers.enqueue(op.index.everything());
+  op.settle();
+  CHECK(world.published.size() == published);
+}
+
+TEST_CASE_FIXTURE(Fixture, "keys that cannot be recorded are not used, and are tried again") {
+  world.keys_writable = false;
+  op.fetched(op.source(), keys("new", 2));
+  CHECK(world.bundles["shop/orders"]->files.at("jwks.json").find("\"new\"") == std::string::npos);
+  world.keys_writable = true;
+  op.queue.push_back({Kind::Source, op.source()});
+  op.settle();
+  CHECK(world.bundles["shop/orders"]->files.at("jwks.json").find("\"new\"") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a failed fetch changes no key, and its reason is in the condition") {
+  const std::string before = revision();
+  FetchResult result;
+  result.error_reason = "NotJson";
+  result.error_message = "the answer is HTML";
+  result.consecutive_failures = 1;
+  op.controllers.on_fetched(op.source(), result);
+  op.settle();
+  CHECK(revision() == before);
+  CHECK(condition("shop/idp", "KeysFresh")["reason"] == "NotJson");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a refresh with the same keys renews freshness and makes no new bundle") {
+  const std::string before = revision();
+  const auto published = world.published.size();
+  world.time += Seconds(300);
+  op.fetched(op.source(), keys("k", 1));
+  CHECK(revision() == before);
+  CHECK(world.published.size() == published);
+  CHECK(world.fresh["shop/orders"].find("1800000300") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Programmed counts sidecars that said so of this revision") {
+  op.controllers.enqueue(op.index.put_pod({"shop/a", "u1", "shop/orders", "", false}));
+  op.controllers.enqueue(op.index.put_pod({"shop/b", "u2", "shop/orders", "", false}));
+  op.settle();
+  CHECK(condition("shop/readers", "Programmed")["reason"] == "SidecarsPending");
+  op.controllers.on_ack("shop/orders", "shop/a", {revision(), bundle::Outcome::Applied, "", {}, {}});
+  op.controllers.on_ack("shop/orders", "shop/b", {"another", bundle::Outcome::Applied, "", {}, {}});
+  op.controllers.on_recorded("shop/orders", revision(), {});
+  op.settle();
+  CHECK(world.statuses["shop/readers"]["sidecarSummary"] == "1/2");
+  op.controllers.on_ack("shop/orders", "shop/b", {revision(), bundle::Outcome::Applied, "", {}, {}});
+  op.settle();
+  CHECK(condition("shop/readers", "Programmed")["status"] == "True");
+
+  op.controllers.on_ack("shop/orders", "shop/b", {revision(), bundle::Outcome::Refused, "nginx -t said no", {}, {}});
+  op.settle();
+  CHECK(condition("shop/readers", "Ready")["reason"] == "BundleRefused");
+}
+
+TEST_CASE_FIXTURE(Fixture, "garbage keeps the last good bundle and says so") {
+  const std::string before = revision();
+  json broken = policy_object("shop", "readers", "idp", {"orders"});
+  broken["metadata"]["generation"] = 2;
+  broken["spec"]["rules"][0]["action"] = "Perhaps";
+  op.put(broken);
+  CHECK(revision() == before);
+  CHECK(condition("shop/readers", "Accepted")["reason"] == "Invalid");
+  CHECK(condition("shop/readers", "Accepted")["message"].get<std::string>().find("action") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "key changes reach a workload whose policy is refused now") {
+  json broken = policy_object("shop", "readers", "idp", {"orders"});
+  broken["metadata"]["generation"] = 2;
+  broken["spec"]["rules"][0]["action"] = "Perhaps";
+  op.put(broken);
+  op.fetched(op.source(), keys("rotated", 3));
+  CHECK(world.bundles["shop/orders"]->files.at("jwks.json").find("\"rotated\"") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a restart with the same resources changes no byte, and a later bundle is newer") {
+  const auto before = world.bundles["shop/orders"];
+  FakeWorld after;
+  Operator next(after, signing, 2);
+  next.controllers.restore_keys(op.source(), *op.index.history(op.source()));
+  next.controllers.adopt("shop/orders", before->manifest_json, before->signature, before->files);
+  next.put(provider_object("shop", "idp"));
+  next.put(policy_object("shop", "readers", "idp", {"orders"}));
+  REQUIRE(after.bundles.contains("shop/orders"));
+  CHECK(after.bundles["shop/orders"]->manifest_json == before->manifest_json);
+
+  json edited = policy_object("shop", "readers", "idp", {"orders"});
+  edited["metadata"]["generation"] = 2;
+  edited["spec"]["rules"][0]["name"] = "renamed";
+  next.put(edited);
+  CHECK(after.bundles["shop/orders"]->manifest.epoch > before->manifest.epoch);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a record that somebody else signed is not adopted") {
+  const auto before = world.bundles["shop/orders"];
+  FakeWorld after;
+  Operator next(after, bundle::SigningKey::generate(), 2);
+  next.controllers.adopt("shop/orders", before->manifest_json, before->signature, before->files);
+  next.put(provider_object("shop", "idp"));
+  next.put(policy_object("shop", "readers", "idp", {"orders"}));
+  CHECK(after.bundles["shop/orders"]->manifest.epoch.term == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "an unknown kid is asked for only where the workload uses the source") {
+  op.controllers.on_report("shop/orders", "shop/a", {{{op.source(), "x"}}, {}, {}});
+  op.controllers.on_report("bank/ledger", "bank/b", {{{op.source(), "x"}}, {}, {}});
+  CHECK(world.refetched == std::vector<std::string>{op.source()});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a retired key goes when its time has come") {
+  json patient = provider_object("shop", "idp");
+  patient["metadata"]["generation"] = 2;
+  patient["spec"]["rotation"] = {{"overlap", "10m"}};
+  op.put(patient);
+  op.fetched(op.source(), keys("next", 2));
+  CHECK(world.bundles["shop/orders"]->files.at("jwks.json").find("\"kid\":\"k\"") != std::string::npos);
+  REQUIRE_FALSE(op.later.empty());
+  world.time += Seconds(601);
+  op.queue.push_back(op.later.back().first);
+  op.settle();
+  CHECK(world.bundles["shop/orders"]->files.at("jwks.json").find("\"kid\":\"k\"") == std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "two flavours in one workload are a condition, and the old bundle stays") {
+  const std::string before = revision();
+  op.controllers.enqueue(op.index.put_pod({"shop/a", "u1", "shop/orders", "", false}));
+  op.controllers.enqueue(op.index.put_pod({"shop/b", "u2", "shop/orders", "AuthRequest", false}));
+  op.settle();
+  CHECK(condition("shop/readers", "Programmed")["reason"] == "FlavourConflict");
+  CHECK(revision() == before);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a workload that nothing wants loses its record; a provider that nobody has its keys") {
+  op.controllers.enqueue(op.index.remove_policy("shop/readers"));
+  op.settle();
+  CHECK_FALSE(world.records.contains("shop/orders"));
+  const std::string source = op.source();
+  op.controllers.enqueue(op.index.remove_provider("shop/idp"));
+  op.settle();
+  CHECK_FALSE(world.followed.contains(source));
+  CHECK_FALSE(world.keys.contains(source));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a provider that goes leaves its policy unresolved, and Allow matches nobody") {
+  op.controllers.enqueue(op.index.remove_provider("shop/idp"));
+  op.settle();
+  CHECK(condition("shop/readers", "ResolvedRefs")["reason"] == "ProviderNotFound");
+  CHECK(world.bundles["shop/orders"]->files.at("jwks.json").find("shop/idp") == std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what audit policies would have said is counted in their status") {
+  json audit = policy_object("shop", "trial", "idp", {"orders"});
+  audit["spec"]["mode"] = "Audit";
+  op.put(audit);
+  bundle::DecisionCount decision;
+  decision.audit = "deny";
+  decision.audit_policy = "shop/trial";
+  decision.count = 3;
+  op.controllers.on_report("shop/orders", "shop/a", {{}, {decision}, {}});
+  op.settle();
+  CHECK(world.statuses["shop/trial"]["audit"]["wouldDeny"] == 3);
+}
+
+}  // namespace
+}  // namespace meshauth::controllers
