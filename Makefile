@@ -98,10 +98,10 @@ images: build ## container images
 endif
 
 fmt: ## formats our sources in place
-	@find core operator sidecar cli fuzz bench cmake \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print0 2>/dev/null | xargs -0 clang-format -i
+	@tools/format.sh
 
 lint: ## clang-format and clang-tidy over our sources; a file that passed is looked at again when it changes
-	@find core operator sidecar cli fuzz bench cmake \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print0 2>/dev/null | xargs -0 clang-format --dry-run -Werror
+	@tools/format.sh --check
 	@cmake --preset tidy >/dev/null
 	@tools/tidy.py --jobs $(JOBS)
 

@@ -53,10 +53,7 @@ python3 tools/pages.py --check
 END
 }
 
-sources() {
-  find core operator sidecar cli fuzz bench cmake \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print0 2>/dev/null
-}
-format() { sources | xargs -0 clang-format --dry-run -Werror; }
+format() { tools/format.sh --check; }
 
 build() { cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; return 1; }; ninja -C build -j"$jobs"; }
 
