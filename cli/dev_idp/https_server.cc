@@ -31,6 +31,9 @@ constexpr int kMaxConnections = 64;
 constexpr std::uint32_t kMaxHeader = 16 * 1024;
 constexpr std::uint64_t kMaxBody = 64 * 1024;
 constexpr std::chrono::seconds kPatience{10};  // for the handshake, a request, an answer
+constexpr std::chrono::seconds kLingerPatience{1};
+constexpr std::size_t kMaxLinger = 1024 * 1024;
+constexpr std::size_t kLingerPiece = 16 * 1024;
 constexpr std::size_t kFloodBytes = 100UL * 1024 * 1024;
 constexpr std::chrono::milliseconds kDrip{1000};
 
@@ -57,6 +60,8 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
  private:
+  enum class After { Read, Close, Linger };
+
   beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
 
   void read() {
@@ -74,7 +79,7 @@ class Session : public std::enable_shared_from_this<Session> {
       Answer answer;
       answer.status = error == bhttp::error::body_limit ? 413 : 431;
       answer.body = "{\"error\":\"invalid_request\",\"error_description\":\"the request is too large\"}\n";
-      return reply(answer, false);
+      return reply(answer, After::Linger);
     }
     if (error) return close();
     const auto& request = parser_->get();
@@ -88,7 +93,7 @@ class Session : public std::enable_shared_from_this<Session> {
     const Answer answer = handler_(ask);
     switch (answer.manner) {
       case Answer::Manner::Whole:
-        return reply(answer, request.keep_alive());
+        return reply(answer, request.keep_alive() ? After::Read : After::Close);
       case Answer::Manner::Hang:
         lowest().close();
         return;
@@ -102,23 +107,36 @@ class Session : public std::enable_shared_from_this<Session> {
     }
   }
 
-  void reply(const Answer& answer, bool keep_alive) {
+  void reply(const Answer& answer, After after) {
     response_.emplace(static_cast<bhttp::status>(answer.status), 11);
     response_->set(bhttp::field::content_type, answer.content_type);
     response_->set(bhttp::field::server, "meshauthctl dev-idp");
     response_->set(bhttp::field::cache_control, "no-cache");
     if (!answer.etag.empty()) response_->set(bhttp::field::etag, answer.etag);
     if (!answer.allow.empty()) response_->set(bhttp::field::allow, answer.allow);
-    response_->keep_alive(keep_alive);
+    response_->keep_alive(after == After::Read);
     response_->body() = answer.body;
     response_->prepare_payload();
     lowest().expires_after(kPatience);
-    bhttp::async_write(stream_, *response_,
-                       [self = shared_from_this(), keep_alive](const error_code& error, std::size_t) {
-                         if (error) return;
-                         if (keep_alive) return self->read();
-                         self->close();
-                       });
+    bhttp::async_write(stream_, *response_, [self = shared_from_this(), after](const error_code& error, std::size_t) {
+      if (error) return;
+      if (after == After::Read) return self->read();
+      if (after == After::Close) return self->close();
+      self->out_.resize(kLingerPiece);
+      self->linger(0);
+    });
+  }
+
+  /// A connection that is closed with unread bytes is reset, and the client may never see the answer: so what it still
+  /// sends is read for a while.
+  void linger(std::size_t seen) {
+    if (seen > kMaxLinger) return close();
+    lowest().expires_after(kLingerPatience);
+    stream_.async_read_some(asio::buffer(out_),
+                            [self = shared_from_this(), seen](const error_code& error, std::size_t n) {
+                              if (error) return self->close();
+                              self->linger(seen + n);
+                            });
   }
 
   void close() {

@@ -75,7 +75,8 @@ Result<SigningKey> read_key(const nlohmann::json& entry) {
 Result<std::vector<SigningKey>> read_keys(const std::string& json) {
   std::vector<SigningKey> keys;
   try {
-    for (const nlohmann::json& entry : nlohmann::json::parse(json).at("keys")) {
+    const nlohmann::json file = nlohmann::json::parse(json);
+    for (const nlohmann::json& entry : file.at("keys")) {
       auto key = read_key(entry);
       if (!key) return tl::unexpected(std::move(key.error()));
       keys.push_back(std::move(*key));
