@@ -114,7 +114,7 @@ def _start_provider(supervisor: Supervisor) -> Path:
     issuer = f"https://127.0.0.1:{ISSUER_PORT}"
     argv = [tools.program("meshauthctl"), "dev-idp", "--listen", f"127.0.0.1:{ISSUER_PORT}"]
     argv += ["--issuer", issuer, "--state", state]
-    authority = state / "ca.crt"
+    authority = state / "ca.pem"
 
     def ready() -> bool:
         return client.get(f"{issuer}/.well-known/openid-configuration", authority=authority).status == 200
@@ -161,7 +161,7 @@ def _keep_logs() -> Path:
 
 
 def _next_steps() -> str:
-    env, issuer = (os.path.relpath(FOLDER / name) for name in ("env", "dev-idp/ca.crt"))
+    env, issuer = (os.path.relpath(FOLDER / name) for name in ("env", "dev-idp/ca.pem"))
     return f"""A local control plane is running. Everything listens on loopback and lives under {FOLDER}.
 
     KUBECONFIG={FOLDER / "kubeconfig"}
@@ -174,7 +174,7 @@ Next, in this folder:
     kubectl wait -n {NAMESPACE} --for=condition=Ready idprov/dev accpol/orders
     curl -i http://127.0.0.1:{SIDECAR_PORT}/orders/7
     TOKEN=$(curl -s --cacert {issuer} https://127.0.0.1:{ISSUER_PORT}/token \\
-      -d '{{"sub": "ann", "aud": "orders", "scope": "orders:read"}}' | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')
+      -H 'Content-Type: application/json' -d '{{"claims": {{"sub": "ann", "aud": "orders", "scope": "orders:read"}}}}' | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')
     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:{SIDECAR_PORT}/orders/7
     make cluster-down
 """
