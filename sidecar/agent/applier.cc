@@ -59,6 +59,7 @@ Status Applier::offer(bundle::Bundle bundle) {
   }
   offered_ = bundle;
   if (state_ == ApplyState::Idle || state_ == ApplyState::Behind) {
+    postponed_.reset();  // older than this one
     take(std::move(bundle));
   } else {
     postponed_ = std::move(bundle);
@@ -242,6 +243,8 @@ void Applier::note(const engine::WorkerReport& report) {
 }
 
 void Applier::nginx_ended() {
+  // Workers outlive a master that was killed, and keep its ports from the next one.
+  for (const auto& worker : workers_.view()) ::kill(static_cast<pid_t>(worker.pid), SIGQUIT);
   workers_.clear();
   if (reload_began_ == 0) return;
   // Whoever starts now starts with the new configuration; the time of the signal says no more.

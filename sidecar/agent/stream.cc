@@ -1,5 +1,6 @@
 #include "sidecar/agent/stream.h"
 
+#include <limits>
 #include <random>
 
 #include "core/bundle/keys.h"
@@ -153,7 +154,7 @@ net::Task<Status> StreamClient::read_events(Dialer::Socket& socket) {
   net::beast::flat_buffer buffer(64 * 1024);
   net::http::response_parser<net::http::buffer_body> parser;
   parser.header_limit(kMaxHeaderBytes);
-  parser.body_limit(boost::none);
+  parser.body_limit(std::numeric_limits<std::uint64_t>::max());  // a stream has no end; events have their bound
   auto& lowest = net::beast::get_lowest_layer(socket);
   co_await net::http::async_read_header(socket, buffer, parser, into(error));
   if (error) co_return fail("the operator did not answer: {}", error.message());

@@ -32,6 +32,7 @@ void Workers::drop_dead() {
 std::string Workers::missing(const Wanted& wanted) {
   drop_dead();
   std::size_t new_enough = 0;
+  std::int64_t old = 0;
   for (const auto& [key, worker] : workers_) {
     if (worker.draining) continue;
     if (worker.revision != wanted.revision) {
@@ -39,9 +40,14 @@ std::string Workers::missing(const Wanted& wanted) {
                          worker.revision.empty() ? std::string("has no valid bundle")
                                                  : fmt::format("still runs {}", worker.revision.substr(0, 12)));
     }
-    if (worker.started >= wanted.since) ++new_enough;
+    if (worker.started >= wanted.since) {
+      ++new_enough;
+    } else {
+      old = worker.pid;
+    }
   }
-  if (new_enough >= wanted.count) return {};
+  if (new_enough >= wanted.count && old == 0) return {};
+  if (new_enough >= wanted.count) return fmt::format("worker {} of before the reload still takes requests", old);
   return fmt::format("{} of {} {}workers have started", new_enough, wanted.count, wanted.since > 0 ? "new " : "");
 }
 

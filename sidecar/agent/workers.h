@@ -23,7 +23,8 @@ struct WorkerView {
   std::chrono::steady_clock::time_point heard{};
 };
 
-/// What is asked of the workers: that each runs `revision`, and that `count` of them started at `since` or later.
+/// What is asked of the workers: that each runs `revision` and started at `since` or later, and that there are `count`.
+/// Workers of before a reload have its configuration: while they take requests, the reload is not done.
 struct Wanted {
   std::string revision;
   std::size_t count = 1;
@@ -39,7 +40,7 @@ class Workers {
   /// nginx as a whole has ended.
   void clear() { workers_.clear(); }
 
-  /// Draining ones take no new connections and are not asked for.
+  /// Draining ones take no new connections and are not asked.
   bool all_run(const Wanted& wanted);
   bool all_run_something(std::size_t count);
   /// Why all_run is false, for a person; empty if it is true.

@@ -1,10 +1,12 @@
 #include "sidecar/agent/testing/program.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -193,6 +195,17 @@ std::string Program::log() const {
 int Program::nginx_pid() const {
   const auto children = children_of(pid_);
   return children.empty() ? -1 : children.front();
+}
+
+bool Program::await_new_nginx(int before) const {
+  return await([&] { return nginx_pid() > 0 && nginx_pid() != before; });
+}
+
+bool Program::await_workers_gone(const std::vector<int>& pids) const {
+  return await([&] {
+    const auto now = worker_pids();
+    return std::ranges::none_of(pids, [&](int pid) { return std::ranges::find(now, pid) != now.end(); });
+  });
 }
 
 std::vector<int> Program::worker_pids() const {

@@ -58,6 +58,8 @@ class Program {
   std::string log() const;
   std::vector<int> worker_pids() const;
   int nginx_pid() const;
+  bool await_new_nginx(int before) const;
+  bool await_workers_gone(const std::vector<int>& pids) const;
 
  private:
   TemporaryFolder folder_;
