@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,7 @@ class Namespace:
         service_account: str = "default",
     ) -> Pod:
         """A pod object of a workload. Nothing runs it: a test starts the sidecar as a local process."""
-        name = name or f"{workload}-{secrets.token_hex(3)}"
+        name = name or f"{re.sub('[^a-z0-9]+', '-', workload.lower())}-{secrets.token_hex(3)}"
         manifest = {
             "apiVersion": "v1",
             "kind": "Pod",

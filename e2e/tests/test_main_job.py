@@ -196,6 +196,7 @@ def test_forwarded_claims_replace_what_the_client_sent(mesh, oidc):
     orders = mesh.sidecar("orders")
     token = oidc.token("alice")
     orders.await_answer(200, token=token)
+    mesh.ns.await_condition("accesspolicy", "all", "Programmed")  # auth.conf costs a reload; until then no identity is sent
     forged = {"X-User-Email": "root@example.com", "x-user_email": "root@example.com"}
 
     def emails(answer):
