@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 PROGRAMS := mesh-auth-operator mesh-auth-agent meshauthctl ngx_http_mesh_auth_module
 
 # A target whose part is not in this version stops with those words, and `make help` does not list it.
-PART_demo := e2e/demo.py
+PART_demo := demo/run.py
 PART_cluster := e2e/cluster.py
 PART_cluster-down := e2e/cluster.py
 PART_e2e-node := e2e/node

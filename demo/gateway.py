@@ -78,11 +78,14 @@ class Gateway:
         return answer
 
     def enforced(
-        self, change: Callable[[], object], ask: Callable[[], Answer], old: int, new: int, within: float
+        self, change: Callable[[], float | None], ask: Callable[[], Answer], old: int, new: int, within: float
     ) -> Enforced:
-        """Makes a change and asks without a pause until the new answer stands. Any third answer is an error."""
-        began = time.monotonic()
-        change()
+        """Makes a change and asks without a pause until the new answer stands. Any third answer is an error.
+
+        The clock starts before the change, or when it says that it took place (time.monotonic()).
+        """
+        before = time.monotonic()
+        began = change() or before
         row, old_answers, first = 0, 0, 0.0
         while row < _ROW:
             answer = ask()

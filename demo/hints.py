@@ -37,6 +37,8 @@ def show(screen: Screen, mesh: Mesh) -> None:
   tail -f {mesh.state}/logs/operator.log {mesh.state}/logs/agent.log
   curl -s http://127.0.0.1:{mesh.agent_port}/status
   curl -s http://127.0.0.1:{mesh.metrics_port}/metrics
+
+  # why an answer is as it is, offline
   {_explain(mesh)}
 
   # stop everything
@@ -46,8 +48,8 @@ def show(screen: Screen, mesh: Mesh) -> None:
 
 def _explain(mesh: Mesh) -> str:
     return (
-        f"echo '{{\"sub\":\"bob\",\"scope\":\"profile\"}}' | {mesh.program('meshauthctl')} explain -f {mesh.manifests} "
-        "--workload shop/orders --method GET --path /orders/7 --claims - --provider shop/dev"
+        f"echo '{{\"sub\":\"bob\"}}' | {mesh.program('meshauthctl')} explain -f {mesh.manifests} "
+        "--workload shop/orders --method GET --path /users/alice --claims - --provider shop/dev"
     )
 
 

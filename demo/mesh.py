@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import textwrap
 import time
@@ -19,7 +20,7 @@ from gateway import Gateway, Wrong
 from harness.ports import free_port, is_listening
 from harness.supervisor import Process, Supervisor
 from journal import Journal
-from provider import Provider
+from provider import Provider, Token
 
 REPO = Path(__file__).resolve().parent.parent
 WORKLOAD = "shop/orders"
@@ -71,7 +72,7 @@ class Mesh:
         argv = [self.program("meshauthctl"), "dev-idp", "--listen", address, "--state", self.state / "provider"]
         self._start("provider", argv, lambda: is_listening(self.provider.port) and self.provider.ca_file.exists())
 
-    def start_operator(self) -> None:
+    def start_operator(self, wait: bool = True) -> None:
         argv = [
             self.program("mesh-auth-operator"),
             f"--source={self.manifests}",
@@ -82,7 +83,8 @@ class Mesh:
             "--provider-allow-loopback",
             "--log-format=json",
         ]
-        self._start("operator", argv, lambda: _answers(f"http://127.0.0.1:{self.metrics_port}/readyz"))
+        ready = lambda: _answers(f"http://127.0.0.1:{self.metrics_port}/readyz")  # noqa: E731
+        self._start("operator", argv, ready if wait else None)
 
     def _start_agent(self) -> None:
         argv: list[str | Path] = [
@@ -111,7 +113,7 @@ class Mesh:
     def program(self, name: str) -> Path:
         return self._build / "bin" / name
 
-    def _start(self, name: str, argv: list[str | Path], ready: Callable[[], bool]) -> None:
+    def _start(self, name: str, argv: list[str | Path], ready: Callable[[], bool] | None) -> None:
         self.processes[name] = self._supervisor.start(name, argv, ready=ready)
 
     # --- files ---
@@ -136,6 +138,15 @@ class Mesh:
     def status(self, kind: str, name: str) -> dict[str, Any]:
         status: dict[str, Any] = json.loads((self.output / "status" / kind / "shop" / f"{name}.json").read_text())
         return status
+
+    def explain(self, method: str, path: str, token: Token) -> list[str]:
+        """What `meshauthctl explain` makes of the manifests, offline: the decision, then every rule."""
+        argv = [self.program("meshauthctl"), "explain", "-f", self.manifests, "--workload", WORKLOAD]
+        argv += ["--method", method, "--path", path, "--claims", "-", "--provider", "shop/dev"]
+        done = subprocess.run(argv, input=json.dumps(token.claims), text=True, capture_output=True, timeout=20)
+        if not done.stdout:
+            raise Wrong(f"meshauthctl explain: {done.stderr.strip()}")
+        return done.stdout.splitlines()
 
     def condition(self, kind: str, name: str, wanted: str) -> dict[str, str]:
         found: dict[str, str] = next(c for c in self.status(kind, name)["conditions"] if c["type"] == wanted)

@@ -16,6 +16,7 @@ AUDIENCE = "orders"
 class Token:
     about: str  # for a person to read
     raw: str
+    claims: dict[str, str]
 
 
 class Provider:
@@ -29,7 +30,7 @@ class Provider:
         claims = {"sub": subject, "aud": AUDIENCE} | ({"scope": scope} if scope else {})
         request = {"claims": claims, "expiresIn": seconds, "header": {"kid": kid} if kid else {}}
         raw = self._post("/token", json.dumps(request))["access_token"]
-        return Token(f"{subject}, " + (f"scope {scope}" if scope else "no scope"), raw)
+        return Token(f"{subject}, " + (f"scope {scope}" if scope else "no scope"), raw, claims)
 
     def rotate(self, drop_old: bool = False) -> None:
         self._post("/rotate?drop=old" if drop_old else "/rotate", "")

@@ -176,7 +176,8 @@ def summarize(story: Story, screen: Screen, began: float, spoiled: str) -> bool:
         if spoiled:
             text += f" BREAK={spoiled} should have shown."
     else:
-        text = f"WRONG in {', '.join(story.wrong)} ({len(STEPS) - len(story.wrong)} of {len(STEPS)} steps right), in {seconds}."
+        counts = f"{len(STEPS) - len(story.wrong)} of {len(STEPS)} steps right"
+        text = f"WRONG in {', '.join(story.wrong)} ({counts}), in {seconds}."
     screen.summary(text, right)
     return right
 

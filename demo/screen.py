@@ -21,11 +21,11 @@ class Screen:
 
     def line(self, label: str, text: str) -> None:
         """A label and its text; long texts go on below, in line."""
-        self._rows(label, textwrap.wrap(text, _WIDTH - _LABEL - 2, break_long_words=False, break_on_hyphens=False))
+        self._rows(label, self._wrapped(text, 0))
 
     def verdict(self, label: str, text: str, right: bool) -> None:
         word = self._in(_GREEN, "right") if right else self._in(_RED, "WRONG")
-        rows = textwrap.wrap(text, _WIDTH - _LABEL - 10, break_long_words=False, break_on_hyphens=False) or [""]
+        rows = self._wrapped(text, len("  [right]"))
         rows[-1] += f"  [{word}]"
         self._rows(label, rows)
 
@@ -38,6 +38,12 @@ class Screen:
     def summary(self, text: str, right: bool) -> None:
         self._print("")
         self._print(self._in(_GREEN if right else _RED, text))
+
+    def _wrapped(self, text: str, spare: int) -> list[str]:
+        width = _WIDTH - _LABEL - 2 - spare
+        indent = " " * (len(text) - len(text.lstrip()))
+        rows = textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        return rows or [""]
 
     def _rows(self, label: str, rows: list[str]) -> None:
         for number, row in enumerate(rows):

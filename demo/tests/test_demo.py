@@ -112,7 +112,7 @@ def test_kept_running_its_advice_works_and_stop_ends_it(state: Path) -> None:
     assert asked == 4
     explained = next(line for line in lines if " explain " in line)
     answer = subprocess.run(["bash", "-c", explained], text=True, capture_output=True, timeout=20)
-    assert answer.returncode == 3 and "read-orders" in answer.stdout, answer.stderr
+    assert answer.returncode == 3 and "rule own-path of policy shop/users" in answer.stdout, answer.stderr
     files = [line for line in lines if line.endswith(".yaml") and line.startswith("/")]
     assert len(files) == 2 and all(Path(file).exists() for file in files)
 
