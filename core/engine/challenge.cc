@@ -25,6 +25,20 @@ std::string scope_list(const std::vector<std::string>& scopes) {
   return out;
 }
 
+}  // namespace
+
+std::string challenge(const Outcome& outcome, std::string_view resource_metadata) {
+  const std::string_view error = reason_error_code(outcome.reason);
+  if (outcome.status() != 401 && error.empty()) return {};
+  std::string out = "Bearer realm=\"mesh-auth\"";
+  if (!error.empty()) out += fmt::format(", error=\"{}\"", error);
+  if (const std::string scopes = scope_list(outcome.missing_scopes); !scopes.empty()) {
+    out += fmt::format(", scope=\"{}\"", scopes);
+  }
+  if (!resource_metadata.empty()) out += fmt::format(", resource_metadata=\"{}\"", resource_metadata);
+  return out;
+}
+
 std::string_view phrase(int status) noexcept {
   switch (status) {
     case 400:
@@ -38,18 +52,17 @@ std::string_view phrase(int status) noexcept {
   }
 }
 
-}  // namespace
-
-std::string challenge(const Outcome& outcome, std::string_view resource_metadata) {
-  const std::string_view error = reason_error_code(outcome.reason);
-  if (outcome.status() != 401 && error.empty()) return {};
-  std::string out = "Bearer realm=\"mesh-auth\"";
-  if (!error.empty()) out += fmt::format(", error=\"{}\"", error);
-  if (const std::string scopes = scope_list(outcome.missing_scopes); !scopes.empty()) {
-    out += fmt::format(", scope=\"{}\"", scopes);
+std::string_view grpc_status(int status) noexcept {
+  switch (status) {
+    case 400:
+      return "3";
+    case 401:
+      return "16";
+    case 403:
+      return "7";
+    default:
+      return "14";
   }
-  if (!resource_metadata.empty()) out += fmt::format(", resource_metadata=\"{}\"", resource_metadata);
-  return out;
 }
 
 std::string error_body(int status, ErrorBody form) {

@@ -18,6 +18,13 @@ enum class ErrorBody : std::uint8_t { Json, Plain };
 /// {"code":403,"message":"Forbidden"} and a line feed, or "403 Forbidden".
 std::string error_body(int status, ErrorBody form);
 
+/// "Unauthorized" for 401, and so on for the statuses that refuse.
+std::string_view phrase(int status) noexcept;
+
+/// The gRPC status code that says the same, as a decimal number: 400 "3" INVALID_ARGUMENT, 401 "16" UNAUTHENTICATED,
+/// 403 "7" PERMISSION_DENIED, else "14" UNAVAILABLE (gRPC, "Status codes and their use").
+std::string_view grpc_status(int status) noexcept;
+
 /// "application/json" or "text/plain".
 std::string_view content_type(ErrorBody form) noexcept;
 

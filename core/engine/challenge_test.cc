@@ -46,3 +46,10 @@ TEST_CASE("a body says the code and nothing else") {
   CHECK(error_body(503, ErrorBody::Plain) == "503 Service Unavailable\n");
   CHECK(content_type(ErrorBody::Json) == "application/json");
 }
+
+TEST_CASE("a gRPC client gets the status that says the same") {
+  CHECK(grpc_status(400) == "3");
+  CHECK(grpc_status(401) == "16");
+  CHECK(grpc_status(403) == "7");
+  CHECK(grpc_status(503) == "14");
+}

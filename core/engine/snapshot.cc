@@ -103,7 +103,7 @@ void Snapshot::assume_fresh() {
 Result<std::unique_ptr<Snapshot>> make_snapshot(const bundle::Bundle& bundle) {
   const auto file = [&](const char* name) -> std::string_view {
     const auto found = bundle.files.find(name);
-    return found == bundle.files.end() ? std::string_view() : std::string_view(found->second);
+    return found == bundle.files.end() ? std::string_view("") : std::string_view(found->second);
   };
   auto keys = bundle::read_jwks(file("jwks.json"));
   if (!keys) return fail("{}", keys.error().message);

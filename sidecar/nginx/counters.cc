@@ -12,27 +12,31 @@ std::string_view audit_name(std::string_view text) {
 }  // namespace
 
 void Counters::add(const engine::Outcome& outcome) {
-  Key key;
-  key.allow = outcome.allow;
-  key.reason = outcome.reason;
-  key.policy = outcome.policy;
-  key.rule = outcome.rule;
-  if (const auto* principal = outcome.principal()) key.provider = principal->provider;
+  View view;
+  view.allow = outcome.allow;
+  view.reason = outcome.reason;
+  view.policy = outcome.policy;
+  view.rule = outcome.rule;
+  if (const auto* principal = outcome.principal()) view.provider = principal->provider;
   if (outcome.audit) {
-    key.audit = outcome.audit->allow ? "allow" : "deny";
-    key.audit_policy = outcome.audit->policy;
+    view.audit = outcome.audit->allow ? "allow" : "deny";
+    view.audit_policy = outcome.audit->policy;
   }
-  add(std::move(key), 1);
+  add(view, 1);
 }
 
-void Counters::add(Key key, std::uint64_t count) {
-  const auto found = counts_.find(key);
+void Counters::add(const View& view, std::uint64_t count) {
+  const auto found = counts_.find(view);
   if (found != counts_.end()) {
     found->second += count;
     return;
   }
-  if (counts_.size() >= kMaxCounters) {
-    key = Key{key.allow, key.reason, {}, {}, {}, key.audit, {}};
+  Key key{view.allow, view.reason, view.audit, {}, {}, {}, {}};
+  if (counts_.size() < kMaxCounters) {
+    key.policy = view.policy;
+    key.rule = view.rule;
+    key.provider = view.provider;
+    key.audit_policy = view.audit_policy;
   }
   counts_[std::move(key)] += count;
 }
@@ -49,9 +53,8 @@ std::vector<engine::DecisionCount> Counters::take() {
 }
 
 void Counters::give_back(std::vector<engine::DecisionCount> counters) {
-  for (engine::DecisionCount& c : counters) {
-    add({c.allow, reason_from_name(c.reason), std::move(c.policy), std::move(c.rule), std::move(c.provider),
-         audit_name(c.audit), std::move(c.audit_policy)},
+  for (const engine::DecisionCount& c : counters) {
+    add({c.allow, reason_from_name(c.reason), audit_name(c.audit), c.policy, c.rule, c.provider, c.audit_policy},
         c.count);
   }
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "core/engine/decide.h"
@@ -25,17 +26,32 @@ class Counters {
   void give_back(std::vector<engine::DecisionCount> counters);
 
  private:
-  struct Key {
+  // Text is std::string in the map, std::string_view to look one up: the usual request makes no key.
+  template <class Text>
+  struct BasicKey {
     bool allow = false;
     Reason reason = Reason::none;
-    std::string policy, rule, provider;
     std::string_view audit;  // a literal
-    std::string audit_policy;
-    friend auto operator<=>(const Key&, const Key&) = default;
+    Text policy, rule, provider, audit_policy;
   };
-  void add(Key key, std::uint64_t count);
+  using Key = BasicKey<std::string>;
+  using View = BasicKey<std::string_view>;
+  struct Less {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return tie(a) < tie(b);
+    }
+    template <class K>
+    static auto tie(const K& key) {
+      using Text = std::string_view;
+      return std::tuple(key.allow, key.reason, key.audit, Text(key.policy), Text(key.rule), Text(key.provider),
+                        Text(key.audit_policy));
+    }
+  };
+  void add(const View& view, std::uint64_t count);
 
-  std::map<Key, std::uint64_t> counts_;
+  std::map<Key, std::uint64_t, Less> counts_;
 };
 
 }  // namespace meshauth::nginx

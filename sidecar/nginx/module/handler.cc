@@ -49,11 +49,45 @@ ngx_int_t send_body(ngx_http_request_t* r, ngx_int_t status) {
   return NGX_DONE;
 }
 
+bool is_grpc(ngx_http_request_t* r) {
+  const ngx_table_elt_t* type = r->headers_in.content_type;
+  return r->http_version == NGX_HTTP_VERSION_20 && type && view(type->value).starts_with("application/grpc");
+}
+
+bool add_header(ngx_http_request_t* r, std::string_view name, std::string_view value) {
+  auto* header = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+  if (!header) return false;
+  header->hash = 1;
+  header->key = str(name);
+  header->lowcase_key = header->key.data;
+  header->value = str(value);
+  return true;
+}
+
+/// A gRPC client reads no HTTP status: the answer is a "Trailers-Only" response (gRPC over HTTP/2, "Responses").
+ngx_int_t send_grpc_status(ngx_http_request_t* r, int status) {
+  r->headers_out.status = NGX_HTTP_OK;
+  r->headers_out.content_type = str("application/grpc");
+  r->headers_out.content_type_len = r->headers_out.content_type.len;
+  r->headers_out.content_type_lowcase = nullptr;
+  ngx_http_clear_content_length(r);
+  r->header_only = 1;
+  r->err_status = 0;
+  r->expect_tested = 1;
+  if (!add_header(r, "grpc-status", engine::grpc_status(status)) ||
+      !add_header(r, "grpc-message", engine::phrase(status)) || ngx_http_discard_request_body(r) != NGX_OK) {
+    return NGX_HTTP_SERVICE_UNAVAILABLE;
+  }
+  ngx_http_finalize_request(r, ngx_http_send_header(r));
+  return NGX_DONE;
+}
+
 ngx_int_t refuse(ngx_http_request_t* r, RequestState& state) {
   const ngx_int_t status = state.outcome.status();
   if (!set_challenge(r, state)) return NGX_HTTP_SERVICE_UNAVAILABLE;
   if (r != r->main) return status;
   state.answered = true;
+  if (is_grpc(r)) return send_grpc_status(r, state.outcome.status());
   return has_error_page(r, status) ? status : send_body(r, status);
 }
 

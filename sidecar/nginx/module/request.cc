@@ -11,6 +11,8 @@
 namespace meshauth::nginx {
 namespace {
 
+static_assert(alignof(RequestState) <= NGX_ALIGNMENT, "it lives in a pool of nginx");
+
 void destroy_state(void* data) noexcept {
   auto* state = static_cast<RequestState*>(data);
   if (state->expiry.timer_set) ngx_del_timer(&state->expiry);

@@ -10,6 +10,7 @@ namespace meshauth::nginx {
 namespace {
 
 constexpr ngx_msec_t kTick = 1000;            // milliseconds; how late a change is seen where inotify does not tell
+constexpr double kLasting = 2;                // seconds after which a pair of files is not being replaced any more
 constexpr std::size_t kMaxPending = 4;        // reports of state kept for an agent that is not there
 constexpr double kUnknownKidInterval = 1;     // seconds between two reports about one key source
 constexpr std::size_t kMaxKidSources = 1024;  // remembered; a bundle has far fewer
@@ -163,11 +164,11 @@ void Worker::apply_bundle(const BundleStamp& stamp, Result<std::unique_ptr<engin
 
 void Worker::apply_fresh(Result<bundle::Fresh> loaded) {
   if (!loaded) {
-    // Its two files are replaced one after the other: between them the signature does not fit, which is no news. The
-    // stamp changes with the second, and a lasting fault shows at the next look of any worker that starts.
-    ngx_log_error(NGX_LOG_INFO, cycle_->log, 0, "mesh_auth: fresh.json not taken: %s", loaded.error().message.c_str());
+    // Its two files are replaced one after the other: between them the signature does not fit, which is no news.
+    fresh_failure_ = Failure{loaded.error().message, now()};
     return;
   }
+  fresh_failure_.reset();
   fresh_.merge(*loaded);
   if (snapshot_) snapshot_->set_fresh(fresh_);
 }
@@ -229,6 +230,7 @@ void Worker::on_timer(ngx_event_t* event) noexcept {
 void Worker::tick() {
   if (!inotify_) watch();
   look_again();
+  tell_lasting_failure();
   say_pending();
   if (now() - heartbeat_ >= engine::kHeartbeatSeconds || !counters_.empty()) say_counters();
 }
@@ -268,9 +270,15 @@ void Worker::say_counters() {
   } while (!counters_.empty());
 }
 
+void Worker::tell_lasting_failure() {
+  if (!fresh_failure_ || now() - fresh_failure_->since < kLasting) return;
+  refused("fresh.json", std::move(fresh_failure_->detail));
+  fresh_failure_.reset();
+}
+
 void Worker::refused(std::string what, std::string detail) {
   ngx_log_error(NGX_LOG_ERR, cycle_->log, 0, "mesh_auth: refused %s: %s; %s", what.c_str(), detail.c_str(),
-                snapshot_ ? "the revision before goes on" : "there is no other one");
+                snapshot_ ? "what was there before goes on" : "there is nothing before it");
   auto out = report(engine::WorkerEvent::refused);
   out.refused = std::move(what);
   out.detail = std::move(detail);

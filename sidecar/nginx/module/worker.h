@@ -64,6 +64,7 @@ class Worker {
   void say_pending();
   void say_counters();
   void refused(std::string what, std::string detail);
+  void tell_lasting_failure();
   void report_unknown_kid(const engine::Outcome& outcome, double now);
 
   static Worker* current_;
@@ -82,6 +83,12 @@ class Worker {
   std::optional<FreshStamp> seen_fresh_;
   Look look_;
   bool looking_ = false;  // the thread has look_
+
+  struct Failure {
+    std::string detail;
+    double since = 0;  // unix seconds
+  };
+  std::optional<Failure> fresh_failure_;  // not told yet
 
   std::deque<engine::WorkerReport> pending_;    // state that the agent has not taken yet
   double heartbeat_ = 0;                        // unix seconds of the last counters report

@@ -23,6 +23,10 @@ BUILD = Path(os.environ.get("MESH_AUTH_BUILD", REPOSITORY / "build"))
 MODULE = Path(os.environ.get("MESH_AUTH_MODULE", BUILD / "modules" / "ngx_http_mesh_auth_module.so"))
 TOOL = BUILD / "test" / "mesh-auth-bundle-tool"
 NGINX = os.environ.get("MESH_AUTH_NGINX", "/usr/sbin/nginx")
+# A sanitized module: MESH_AUTH_MODULE names it, and this its runtime, which nginx itself does not have.
+NGINX_ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1"}
+if preload := os.environ.get("MESH_AUTH_NGINX_PRELOAD"):
+    NGINX_ENVIRONMENT["LD_PRELOAD"] = preload
 WORKLOAD = "shop/orders"
 ISSUER = "https://idp.test"
 AUDIENCE = "api://orders"
@@ -328,7 +332,10 @@ class Nginx:
 
     def test(self):
         return subprocess.run(
-            [NGINX, "-t", "-p", self.root, "-c", self.conf, "-e", "stderr"], capture_output=True, text=True
+            [NGINX, "-t", "-p", self.root, "-c", self.conf, "-e", "stderr"],
+            capture_output=True,
+            text=True,
+            env=NGINX_ENVIRONMENT,
         )
 
     def start(self):
@@ -338,6 +345,7 @@ class Nginx:
             [NGINX, "-p", self.root, "-c", self.conf, "-g", "daemon off;", "-e", self.error_log],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env=NGINX_ENVIRONMENT,
         )
         wait_until(self._listens, f"nginx on port {self.port}")
         return self

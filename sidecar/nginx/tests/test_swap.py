@@ -222,7 +222,8 @@ def test_an_unsigned_fresh_json_is_not_taken(folder, key, start, agent, root):
     wait_until(lambda: agent.running(revision), "hello")
     (folder.path / "fresh.json").write_text(json.dumps({"sources": {source: int(time.time())}}))
     (folder.path / "fresh.json.sig").write_text("AAAA")
-    wait_until(lambda: "fresh.json not taken" in nginx.log(), "the refusal in the log")
+    refused = wait_until(lambda: agent.of_type("refused"), "the refusal")[0]
+    assert refused["refused"] == "fresh.json" and "refused fresh.json" in nginx.log()
     assert nginx.request("/x", other.token(iss="https://remote.test")).status == 503
 
 
