@@ -78,6 +78,8 @@ void add_tenants(HostileList& out) {
       {"null-tid", Reason::issuer_unknown, "https://login/t-1/v2.0", "null"},
       {"slash-tid", Reason::claim_required, "https://login/t-1/../t-9/v2.0", R"("t-1/../t-9")"},
       {"prefix", Reason::issuer_unknown, "https://login/t-1", R"("t-1")"},
+      {"other-suffix", Reason::issuer_unknown, "https://login/t-1/v3.0", R"("t-1")"},
+      {"other-prefix", Reason::issuer_unknown, "https://logic/t-1/v2.0", R"("t-1")"},
       {"suffix", Reason::issuer_unknown, "https://login/t-1/v2.0/", R"("t-1")"},
   };
   for (const auto& [name, reason, iss, tid] : cases) {
