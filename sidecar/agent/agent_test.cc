@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "core/bundle/documents.h"
@@ -120,6 +121,45 @@ TEST_CASE("a bundle that workers refuse is rolled back and named") {
   CHECK(f.program.await_ready(true));
   f.publish(open_paths({"/c"}));
   CHECK(f.status("/c") == 200);
+}
+
+TEST_CASE("a reload whose workers refuse the bundle is rolled back, auth.conf too") {
+  Fixture f;
+  f.program.start();
+  const auto good = f.publish(open_paths({"/a"}, "proxy_set_header X-Test yes;\n"));
+  auto files = open_paths({"/b"}, "proxy_set_header X-Test no;\n");
+  files["policy.json"] = "{}";
+  const auto bad = f.publish(files, Outcome::Refused);
+  CHECK(bad.detail.find("policy.json") != std::string::npos);
+  CHECK(f.program.current_revision() == good.revision);
+  f.publish(open_paths({"/c"}, "proxy_set_header X-Test yes;\n"));  // waits until the way back is done
+  CHECK(f.program.get("/c").body.find("X-Test: yes") != std::string::npos);
+}
+
+TEST_CASE("a worker that does not answer in time is said to the operator, and when it comes right, that too") {
+  Fixture f;
+  f.program.start();
+  f.publish(open_paths({"/a"}));
+  const int stuck = f.program.worker_pids().front();
+  ::kill(stuck, SIGSTOP);
+  const auto late = f.publish(open_paths({"/b"}), Outcome::Timeout);
+  CHECK(late.detail.find("worker " + std::to_string(stuck) + " still runs") != std::string::npos);
+  ::kill(stuck, SIGCONT);
+  CHECK(f.fleet.await_ack(late.revision, Outcome::Applied));
+  for (int i = 0; i < 10; ++i) CHECK(f.status("/b") == 200);
+}
+
+TEST_CASE("a request in flight ends well when the agent is stopped") {
+  Fixture f;
+  f.program.start();
+  f.publish(open_paths({"/slow"}));
+  std::future<testing::HttpAnswer> slow = std::async(std::launch::async, [&] { return f.program.get("/slow"); });
+  REQUIRE(f.application.await_slow());
+  std::future<int> exit = std::async(std::launch::async, [&] { return f.program.stop(SIGTERM); });
+  REQUIRE(f.program.await_refused());  // it listens no more
+  f.application.finish_slow();
+  CHECK(slow.get().status == 200);
+  CHECK(exit.get() == 0);
 }
 
 TEST_CASE("a bundle that is not signed by a trusted key, or for another workload, is refused") {

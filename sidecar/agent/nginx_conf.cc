@@ -42,27 +42,32 @@ Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& 
   if (!text) return fail("--templates: {}", text.error().message);
   json servers = json::array();
   for (std::size_t i = 0; i < options.mappings.size(); ++i) servers.push_back(server_values(options.mappings[i], i));
-  const json values = {{"user", place.user},
-                       {"has_user", !place.user.empty()},
-                       {"workers", options.workers},
-                       {"connections", place.connections},
-                       {"files", place.connections + 256},
-                       {"folder", place.folder},
-                       {"module", options.module},
-                       {"bundle_dir", options.bundle_dir},
-                       {"trust_file", options.trust_file},
-                       {"workload", options.workload},
-                       {"agent", "unix:" + place.agent_socket},
-                       {"token_cache", options.token_cache},
-                       {"audit_allowed", fmt::format("{:.6f}", options.audit_allowed)},
-                       {"mode", options.mode},
-                       {"preflight", options.preflight},
-                       {"error_body", options.error_body},
-                       {"path_allow", options.path_allow},
-                       {"has_path_allow", !options.path_allow.empty()},
-                       {"resource_metadata", options.resource_metadata},
-                       {"has_resource_metadata", !options.resource_metadata.empty()},
-                       {"servers", servers}};
+  json values = {{"user", place.user},
+                 {"has_user", !place.user.empty()},
+                 {"workers", options.workers},
+                 {"connections", place.connections},
+                 {"files", place.connections + 256},
+                 {"pid_file", place.folder + "/nginx.pid"},
+                 {"auth_conf", place.folder + "/auth.conf"},
+                 {"auth_grpc_conf", place.folder + "/auth.grpc.conf"},
+                 {"module", options.module},
+                 {"bundle_dir", options.bundle_dir},
+                 {"trust_file", options.trust_file},
+                 {"workload", options.workload},
+                 {"agent", "unix:" + place.agent_socket},
+                 {"token_cache", options.token_cache},
+                 {"audit_allowed", fmt::format("{:.6f}", options.audit_allowed)},
+                 {"mode", options.mode},
+                 {"preflight", options.preflight},
+                 {"error_body", options.error_body},
+                 {"path_allow", options.path_allow},
+                 {"has_path_allow", !options.path_allow.empty()},
+                 {"resource_metadata", options.resource_metadata},
+                 {"has_resource_metadata", !options.resource_metadata.empty()},
+                 {"servers", servers}};
+  for (const char* name : {"body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
+    values[fmt::format("temporary_{}", name)] = fmt::format("{}/temporary/{}", place.folder, name);
+  }
   auto rendered = render::render_template(*text, values);
   if (!rendered) return fail("nginx.conf.mustache: {}", rendered.error().message);
   return rendered;

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
+#include <future>
 #include <sstream>
 #include <thread>
 
@@ -78,8 +80,10 @@ struct Application::Impl {
   tcp::acceptor acceptor{io, {net::asio::ip::make_address("127.0.0.1"), 0}};
   std::uint16_t port = acceptor.local_endpoint().port();
   std::thread thread;
+  std::atomic<bool> slow_came = false;
+  std::promise<void> slow_ends;
 
-  static net::Task<> serve(tcp::socket socket) {
+  net::Task<> serve(tcp::socket socket) {
     net::error_code error;
     std::string text;
     while (!error) {
@@ -88,6 +92,10 @@ struct Application::Impl {
       if (error) break;
       const auto head = text.substr(0, size);
       text.erase(0, size);
+      if (head.starts_with("GET /slow ")) {
+        slow_came = true;
+        slow_ends.get_future().wait();  // the whole application waits: a test has one such request
+      }
       const auto answer = fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", head.size(), head);
       co_await net::asio::async_write(socket, net::asio::buffer(answer), net::into(error));
     }
@@ -110,6 +118,14 @@ Application::Application() : impl_(std::make_unique<Impl>()) {
 Application::~Application() {
   impl_->io.stop();
   impl_->thread.join();
+}
+
+bool Application::await_slow() {
+  return await([&] { return impl_->slow_came.load(); });
+}
+
+void Application::finish_slow() {
+  impl_->slow_ends.set_value();
 }
 
 std::uint16_t Application::port() const {

@@ -20,12 +20,15 @@ HttpAnswer http_get(std::uint16_t port, const std::string& path, const std::stri
 /// A port on loopback that was free just now.
 std::uint16_t free_port();
 
-/// Answers 200 to everything with the request's head as the body.
+/// Answers 200 to everything with the request's head as the body; to /slow not before finish_slow().
 class Application {
  public:
   Application();
   ~Application();
   std::uint16_t port() const;
+  /// Until a request for /slow has come.
+  bool await_slow();
+  void finish_slow();
 
  private:
   struct Impl;
@@ -51,6 +54,7 @@ class Program {
   /// Until a request is answered like this.
   bool await_status(int status, const std::string& path = "/") const;
   bool await_ready(bool ready) const;
+  bool await_refused() const { return await_status(0); }  ///< nobody listens
   std::string status() const { return http_get(health_port_, "/status").body; }
   std::string current_revision() const;
   std::string bundle_dir() const { return folder_.path() + "/bundle"; }
