@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 AUDIENCE = "orders"
+_SECONDS = 15.0  # a rotation makes RSA keys
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Provider:
 
     def _post(self, target: str, body: str) -> dict[str, Any]:
         trust = ssl.create_default_context(cafile=str(self.ca_file))
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=trust)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=_SECONDS, context=trust)
         try:
             connection.request("POST", target, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
