@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
@@ -101,7 +102,9 @@ def test_other_paths_and_methods_are_refused(fleet):
     assert client.post(fleet.url + fleet.path(), **options).status in (404, 405)
     ack = fleet.url + fleet.path().replace("/stream", "/ack")
     assert client.post(ack, **options, body="not json").status == 400
-    assert client.post(ack, **options, body="x" * (1 << 21)).status in (400, 413)
+    with contextlib.suppress(OSError):  # it may close while we still send
+        assert client.post(ack, **options, body="x" * (1 << 21)).status in (400, 413)
+    assert client.post(ack, **options, body="x" * (1 << 15)).status in (400, 413)
 
 
 def test_an_ack_of_a_revision_that_never_was_is_not_believed(fleet):
@@ -109,5 +112,5 @@ def test_an_ack_of_a_revision_that_never_was_is_not_believed(fleet):
     ack = fleet.url + fleet.path().replace("/stream", "/ack")
     body = {"revision": "0" * 64, "outcome": "applied", "detail": "", "reloadMs": 0, "swapMs": 0}
     client.post(ack, headers={"Authorization": f"Bearer {fleet.pod.token()}"}, json=body, authority=fleet.authority)
-    fleet.mesh.ns.await_condition("accesspolicy", "readers", "Programmed", "False")
+    fleet.mesh.ns.await_condition("accesspolicy", "readers", "Programmed", "False", says="0 of 1")
     assert fleet.mesh.ns.get("accesspolicy", "readers")["status"]["sidecarSummary"] == "0/1"

@@ -63,19 +63,15 @@ class Trouble {
 };
 
 ClusterSource::Handlers source_handlers(Runtime*& runtime, KubeRecorder*& recorder, kube::EventRecorder& events) {
-  return {.touched =
-              [&runtime](const controllers::Keys& keys) {
-                if (runtime != nullptr) runtime->controllers().enqueue(keys);
-              },
+  return {.touched = [&runtime](const controllers::Keys& keys) { runtime->controllers().enqueue(keys); },
           .pod_gone =
               [&runtime](const std::string& pod, const std::string& workload) {
-                if (runtime == nullptr) return;
                 runtime->controllers().on_pod_gone(workload, pod);
                 runtime->fleet().pod_closed(pod);
               },
           .record_changed =
               [&runtime, &recorder](const std::string& kind, const std::string& key, const std::string& version) {
-                if (recorder == nullptr || recorder->is_ours(key, version)) return;
+                if (recorder->is_ours(key, version)) return;
                 const auto slash = key.find('/');
                 if (kind == kTrustRecord) recorder->restore_trust(key.substr(0, slash));
                 const std::string prefix = bundle_record_name("");
@@ -91,6 +87,18 @@ ClusterSource::Handlers source_handlers(Runtime*& runtime, KubeRecorder*& record
                 events.emit({"v1", "Pod", ns, name, "", ""}, kube::EventRecorder::Type::Warning, "InvalidWorkload",
                             message);
               }};
+}
+
+fleet::FleetHandlers fleet_handlers(Runtime*& runtime) {
+  return {
+      .on_ack =
+          [&runtime](const fleet::SidecarAck& ack) { runtime->controllers().on_ack(ack.workload, ack.pod, ack.ack); },
+      .on_report =
+          [&runtime](const fleet::SidecarReport& report) {
+            runtime->controllers().on_report(report.workload, report.pod, report.report);
+          },
+      .on_connect = {},
+      .on_disconnect = {}};
 }
 
 std::shared_ptr<fleet::Authenticator> authenticator(const kube::ApiClient& api, const controllers::Index& index) {
@@ -129,6 +137,13 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
 
   if (!patiently(stop, config->server, [&] { return check_crds(api); })) return {};
 
+  const auto keys = patiently(stop, "Secret mesh-auth-keys", [&] { return keys_in_secret(api, options.ns); });
+  if (!keys) return {};
+  controllers::Index index(*mesh);
+  Runtime* live_runtime = nullptr;
+  auto fleet = start_fleet(options, *keys, authenticator(api, index), fleet_handlers(live_runtime), metrics);
+  if (!fleet) return tl::unexpected(fleet.error());
+
   // Only the leader writes, serves streams and asks providers; its term makes its bundles the newer ones.
   std::stop_source ended;
   const std::stop_callback forward(stop, [&] { ended.request_stop(); });
@@ -149,26 +164,19 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
       stop);
   if (!leadership) return tl::unexpected(leadership.error());
   if (*leadership == nullptr) return {};
-  const auto keys =
-      patiently(ended.get_token(), "Secret mesh-auth-keys", [&] { return keys_in_secret(api, options.ns); });
-  if (!keys) return {};
 
-  controllers::Index index(*mesh);
   kube::EventRecorder events(api, {.instance = who}, metrics);
-  Runtime* live_runtime = nullptr;
   KubeRecorder* live_recorder = nullptr;
   ClusterSource source(api, index, source_handlers(live_runtime, live_recorder, events), metrics);
   KubeRecorder recorder(api, source.records(), index, events, options.ns, keys->trust(),
                         [&](const std::string& workload, const std::string& revision, const Status& outcome) {
-                          if (live_runtime != nullptr)
-                            live_runtime->controllers().on_recorded(workload, revision, outcome);
+                          live_runtime->controllers().on_recorded(workload, revision, outcome);
                         });
-  Runtime::Parts parts{
-      authenticator(api, index), [&api](const std::stop_token& s) { return cluster_keys(api, s); }, {}};
-  auto runtime = Runtime::make(options, *keys, (*leadership)->term(), index, recorder, std::move(parts), metrics);
-  if (!runtime) return tl::unexpected(runtime.error());
+  const auto runtime = Runtime::make(
+      options, *keys, (*leadership)->term(), index, recorder,
+      {std::move(*fleet), [&api](const std::stop_token& fetch) { return cluster_keys(api, fetch); }}, metrics);
   live_recorder = &recorder;
-  live_runtime = runtime->get();
+  live_runtime = runtime.get();
 
   trouble.set("the first lists are not in yet");
   const auto restored = patiently(ended.get_token(), "records",
@@ -188,7 +196,7 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   }
   // In this order nothing calls what is gone.
   source.stop();
-  (*runtime)->stop();
+  runtime->stop();
   recorder.stop();
   log::info("operator ends", {{"lost", lost.load()}});
   if (lost) return fail("another operator took the lead, or the Lease could not be renewed in time");

@@ -123,18 +123,17 @@ Result<std::optional<fleet::ReviewedToken>> review_token(const kube::ApiClient& 
 }
 
 Status check_crds(const kube::ApiClient& api) {
+  std::string missing;
   for (const kube::Resource& resource : {kube::kIdentityProviders, kube::kAccessPolicies}) {
     const auto page = api.list_page(resource, {}, {.limit = 1});
     if (page) continue;
-    if (page.error().not_found()) {
-      return fail(
-          "the kind {} ({}.{}) is not installed in the cluster: apply the folder crds/, or install the chart with "
-          "crds.enabled=true",
-          resource.kind, resource.plural, resource.group);
-    }
-    return tl::unexpected(page.error().error());
+    if (!page.error().not_found()) return tl::unexpected(page.error().error());
+    missing += fmt::format("{}{}.{}", missing.empty() ? "" : " and ", resource.plural, resource.group);
   }
-  return {};
+  if (missing.empty()) return {};
+  return fail(
+      "{} are not installed in the cluster: apply the folder crds/, or install the chart with crds.enabled=true",
+      missing);
 }
 
 }  // namespace meshauth::app

@@ -62,7 +62,9 @@ ClusterSource::ClusterSource(const kube::ApiClient& api, controllers::Index& ind
          });
 }
 
-ClusterSource::~ClusterSource() { stop(); }
+ClusterSource::~ClusterSource() {
+  stop();
+}
 
 void ClusterSource::stop() {
   for (Followed* followed : all_) followed->reflector->stop();

@@ -58,8 +58,10 @@ KubeRecorder::KubeRecorder(const kube::ApiClient& api, const kube::Store& record
       ns_(std::move(ns)),
       trust_(std::move(trust)),
       done_(std::move(done)),
-      bundles_(std::make_unique<kube::ApplyQueue>(api, kube::ApplyQueueOptions{.writes_per_second = 50, .bytes_per_second = 2.0 * 1024 * 1024})),
-      statuses_(std::make_unique<kube::ApplyQueue>(api, kube::ApplyQueueOptions{.writes_per_second = 20, .per_key = std::chrono::seconds(1)})) {}
+      bundles_(std::make_unique<kube::ApplyQueue>(
+          api, kube::ApplyQueueOptions{.writes_per_second = 50, .bytes_per_second = 2.0 * 1024 * 1024})),
+      statuses_(std::make_unique<kube::ApplyQueue>(
+          api, kube::ApplyQueueOptions{.writes_per_second = 20, .per_key = std::chrono::seconds(1)})) {}
 
 void KubeRecorder::stop() {
   bundles_.reset();
@@ -80,11 +82,11 @@ void KubeRecorder::record(const std::string& workload, controllers::Record recor
   for (const auto& [file, content] : record_files(record)) data[file] = content;
   auto object = std::make_shared<const json>(config_map(ns, name, kBundleRecord, std::move(data), revision));
   bundles_->put(ns + "/" + name, {kube::kConfigMaps, std::move(object), "",
-                                 [this, workload, revision, key = ns + "/" + name](const auto& outcome) {
-                                   written(key, revision, outcome);
-                                   done_(workload, revision,
-                                         outcome ? Status() : tl::unexpected(outcome.error().error()));
-                                 }});
+                                  [this, workload, revision, key = ns + "/" + name](const auto& outcome) {
+                                    written(key, revision, outcome);
+                                    done_(workload, revision,
+                                          outcome ? Status() : tl::unexpected(outcome.error().error()));
+                                  }});
 }
 
 void KubeRecorder::written(const std::string& key, const std::string& revision,
@@ -205,10 +207,10 @@ void KubeRecorder::write_status(controllers::Kind kind, const std::string& id, c
                                                   {"metadata", {{"name", name}, {"namespace", ns}}},
                                                   {"status", status}});
   statuses_->put(status_key(kind, id),
-                {resource, std::move(object), "status", [id](const auto& outcome) {
-                   if (outcome || outcome.error().not_found()) return;
-                   log::warning("status not written", {{"object", id}, {"error", outcome.error().message}});
-                 }});
+                 {resource, std::move(object), "status", [id](const auto& outcome) {
+                    if (outcome || outcome.error().not_found()) return;
+                    log::warning("status not written", {{"object", id}, {"error", outcome.error().message}});
+                  }});
 }
 
 void KubeRecorder::keep_status(controllers::Kind kind, const std::string& id) {

@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <iostream>
 
+#include "core/base/text.h"
+#include "core/bundle/wire.h"
+
 namespace meshauth::app {
 namespace {
 
@@ -18,6 +21,21 @@ std::string inconsistency(const Options& options) {
     return "--kubeconfig has no use with --source=" + options.source;
   if (!options.standalone() && !options.token_file.empty()) {
     return "--token-file is for standalone mode; with Kubernetes agents show their service account tokens";
+  }
+  for (const auto& [flag, value] :
+       {std::pair{"--namespace", &options.ns}, {"--root-namespace", &options.root_namespace}}) {
+    if (!value->empty() && !bundle::is_dns_label(*value)) {
+      return fmt::format("{} {} is no namespace: a DNS label has at most 63 of a-z, 0-9 and -", flag,
+                         in_quotes(*value));
+    }
+  }
+  for (const auto& [flag, value] :
+       {std::pair{"--fleet-listen", &options.fleet_listen}, {"--metrics-listen", &options.metrics_listen}}) {
+    const auto colon = value->rfind(':');
+    const std::string port = colon == std::string::npos ? "" : value->substr(colon + 1);
+    if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos) {
+      return fmt::format("{} {} is no ADDRESS:PORT, such as 0.0.0.0:8443 or [::]:8443", flag, in_quotes(*value));
+    }
   }
   return "";
 }

@@ -38,10 +38,9 @@ controllers::FetchResult to_fetch_result(const idp::SourceResult& result) {
     out.discovered_issuer = result.outcome->discovered_issuer;
     out.etag = result.outcome->etag;
   } else {
-    const idp::SourceFault fault = result.outcome.error().fault;
-    out.error_reason = idp::source_fault_name(fault);
+    out.error_reason = idp::source_fault_name(result.outcome.error().fault);
     out.error_message = result.outcome.error().message;
-    out.discovery_failed = fault == idp::SourceFault::DiscoveryFailed || fault == idp::SourceFault::IssuerMismatch;
+    out.discovery_failed = result.outcome.error().in_discovery;
   }
   return out;
 }
@@ -67,29 +66,28 @@ Runtime::Runtime(const Options& options, const MeshKeys& keys, std::uint64_t ter
       keys_.signing, term);
 }
 
-Result<std::unique_ptr<Runtime>> Runtime::make(const Options& options, const MeshKeys& keys, std::uint64_t term,
-                                               controllers::Index& index, controllers::Recorder& recorder, Parts parts,
-                                               http::Metrics& metrics) {
-  std::unique_ptr<Runtime> runtime(new Runtime(options, keys, term, index, recorder, metrics));
-  controllers::Controllers& controllers = *runtime->controllers_;
-  const auto names = certificate_names(options);
-  auto certificate = fleet::issue_server_certificate(keys.authority, names, now(), kFleetCertificateLifetime);
+Result<std::unique_ptr<fleet::FleetServer>> start_fleet(const Options& options, const MeshKeys& keys,
+                                                        std::shared_ptr<fleet::Authenticator> authenticator,
+                                                        fleet::FleetHandlers handlers, http::Metrics& metrics) {
+  auto certificate =
+      fleet::issue_server_certificate(keys.authority, certificate_names(options), now(), kFleetCertificateLifetime);
   if (!certificate) return tl::unexpected(certificate.error());
   fleet::FleetOptions fleet_options;
   fleet_options.listen = options.fleet_listen;
   fleet_options.certificate_pem = certificate->certificate_pem;
   fleet_options.key_pem = certificate->key_pem;
-  fleet::FleetHandlers handlers = std::move(parts.fleet);
-  handlers.on_ack = [&controllers](const fleet::SidecarAck& ack) {
-    controllers.on_ack(ack.workload, ack.pod, ack.ack);
-  };
-  handlers.on_report = [&controllers](const fleet::SidecarReport& report) {
-    controllers.on_report(report.workload, report.pod, report.report);
-  };
-  auto fleet =
-      fleet::FleetServer::start(std::move(fleet_options), parts.authenticator, std::move(handlers), metrics.registry());
+  auto fleet = fleet::FleetServer::start(std::move(fleet_options), std::move(authenticator), std::move(handlers),
+                                         metrics.registry());
   if (!fleet) return fail("--fleet-listen={}: {}", options.fleet_listen, fleet.error().message);
-  runtime->fleet_ = std::move(*fleet);
+  return fleet;
+}
+
+std::unique_ptr<Runtime> Runtime::make(const Options& options, const MeshKeys& keys, std::uint64_t term,
+                                       controllers::Index& index, controllers::Recorder& recorder, Parts parts,
+                                       http::Metrics& metrics) {
+  std::unique_ptr<Runtime> runtime(new Runtime(options, keys, term, index, recorder, metrics));
+  controllers::Controllers& controllers = *runtime->controllers_;
+  runtime->fleet_ = std::move(parts.fleet);
   idp::KeySources::Options source_options;
   source_options.guard.allow_loopback = options.provider_allow_loopback;
   source_options.cluster_keys = std::move(parts.cluster_keys);
@@ -102,11 +100,15 @@ Result<std::unique_ptr<Runtime>> Runtime::make(const Options& options, const Mes
   runtime->world_.connect(*runtime->fleet_, *runtime->sources_);
   runtime->export_counts(metrics);
   runtime->certificates_ =
-      std::jthread([raw = runtime.get(), names](const std::stop_token& stop) { raw->keep_certificate(stop, names); });
+      std::jthread([raw = runtime.get(), names = certificate_names(options)](const std::stop_token& stop) {
+        raw->keep_certificate(stop, names);
+      });
   return runtime;
 }
 
-Runtime::~Runtime() { stop(); }
+Runtime::~Runtime() {
+  stop();
+}
 
 void Runtime::stop() {
   certificates_ = {};

@@ -25,18 +25,22 @@ namespace meshauth::app {
 /// plan's settings from the flags; reads the templates. Errors: no templates.
 Result<plan::MeshSettings> mesh_settings(const Options& options);
 
+/// The fleet's listener, which answers 503 until a runtime leads. Errors: the address.
+Result<std::unique_ptr<fleet::FleetServer>> start_fleet(const Options& options, const MeshKeys& keys,
+                                                        std::shared_ptr<fleet::Authenticator> authenticator,
+                                                        fleet::FleetHandlers handlers, http::Metrics& metrics);
+
 class Runtime {
  public:
   struct Parts {
-    std::shared_ptr<fleet::Authenticator> authenticator;
+    std::unique_ptr<fleet::FleetServer> fleet;
     idp::FetchClusterKeys cluster_keys;  ///< empty: standalone
-    fleet::FleetHandlers fleet;          ///< called beside our own
   };
 
-  /// recorder outlives the runtime. Errors: the fleet's address.
-  static Result<std::unique_ptr<Runtime>> make(const Options& options, const MeshKeys& keys, std::uint64_t term,
-                                               controllers::Index& index, controllers::Recorder& recorder, Parts parts,
-                                               http::Metrics& metrics);
+  /// index and recorder outlive the runtime.
+  static std::unique_ptr<Runtime> make(const Options& options, const MeshKeys& keys, std::uint64_t term,
+                                       controllers::Index& index, controllers::Recorder& recorder, Parts parts,
+                                       http::Metrics& metrics);
   ~Runtime();
   Runtime(const Runtime&) = delete;
 

@@ -104,16 +104,21 @@ controllers::Keys remove(controllers::Index& index, const std::string& kind, con
 }
 
 /// An agent that streams is what a pod is in a cluster.
-fleet::FleetHandlers agents_as_pods(controllers::Index& index, controllers::Controllers*& controllers) {
-  fleet::FleetHandlers handlers;
-  handlers.on_connect = [&](const std::string& pod, const std::string& workload) {
-    controllers->enqueue(index.put_pod({pod, pod, workload, "", false}));
-  };
-  handlers.on_disconnect = [&](const std::string& pod, const std::string& workload) {
-    controllers->on_pod_gone(workload, pod);
-    controllers->enqueue(index.remove_pod(pod));
-  };
-  return handlers;
+fleet::FleetHandlers fleet_handlers(controllers::Index& index, controllers::Controllers*& controllers) {
+  return {.on_ack = [&](const fleet::SidecarAck& ack) { controllers->on_ack(ack.workload, ack.pod, ack.ack); },
+          .on_report =
+              [&](const fleet::SidecarReport& report) {
+                controllers->on_report(report.workload, report.pod, report.report);
+              },
+          .on_connect =
+              [&](const std::string& pod, const std::string& workload) {
+                controllers->enqueue(index.put_pod({pod, pod, workload, "", false}));
+              },
+          .on_disconnect =
+              [&](const std::string& pod, const std::string& workload) {
+                controllers->on_pod_gone(workload, pod);
+                controllers->enqueue(index.remove_pod(pod));
+              }};
 }
 
 }  // namespace
@@ -136,10 +141,11 @@ Status run_standalone(const Options& options, const std::stop_token& stop) {
   FolderRecorder recorder(options.output, [&](const auto& workload, const auto& revision, const Status& outcome) {
     controllers->on_recorded(workload, revision, outcome);
   });
-  Runtime::Parts parts{std::make_shared<fleet::FileAuthenticator>(*token), {}, agents_as_pods(index, controllers)};
-  auto runtime = Runtime::make(options, *keys, *term, index, recorder, std::move(parts), metrics);
-  if (!runtime) return tl::unexpected(runtime.error());
-  controllers = &(*runtime)->controllers();
+  auto fleet = start_fleet(options, *keys, std::make_shared<fleet::FileAuthenticator>(*token),
+                           fleet_handlers(index, controllers), metrics);
+  if (!fleet) return tl::unexpected(fleet.error());
+  const auto runtime = Runtime::make(options, *keys, *term, index, recorder, {std::move(*fleet), {}}, metrics);
+  controllers = &runtime->controllers();
 
   recorder.restore(*controllers);
   files::Folder folder(options.source,
@@ -149,7 +155,7 @@ Status run_standalone(const Options& options, const std::stop_token& stop) {
                           log::error("manifest refused", {{"object", file}, {"message", message}});
                         }});
   if (auto opened = folder.open(); !opened) return opened;
-  (*runtime)->lead();
+  runtime->lead();
   auto health = start_health(options.metrics_listen, metrics, [] { return std::string(); });
   if (!health) return tl::unexpected(health.error());
   log::info("operator runs",
