@@ -104,6 +104,8 @@ e2e() {
   return "$code"
 }
 
+tour() { python3 tools/tour.py; }
+
 # --- which
 
 wanted=" ${*:-checks unit e2e} "
@@ -120,7 +122,10 @@ if wants unit; then
   stage "unit tests, address and undefined behaviour sanitizers" asan
   stage "unit tests of the rooms with threads, thread sanitizer" tsan
 fi
-if wants e2e; then stage "end-to-end tests" e2e "release build"; fi
+if wants e2e; then
+  stage "end-to-end tests" e2e "release build"
+  stage "the tour of the README" tour "release build"
+fi
 
 # --- what came of it
 
