@@ -5,7 +5,11 @@ namespace meshauth::cli {
 
 class Program;
 
+void add_decide(Program& program);
 void add_dev_idp(Program& program);
+void add_explain(Program& program);
+void add_lint(Program& program);
+void add_test(Program& program);
 void add_token(Program& program);
 
 }  // namespace meshauth::cli

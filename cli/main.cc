@@ -8,7 +8,11 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   Streams io{std::cin, std::cout, std::cerr};
   Program program;
+  add_decide(program);
   add_dev_idp(program);
+  add_explain(program);
+  add_lint(program);
+  add_test(program);
   add_token(program);
   return program.run(argc, argv, io);
 }

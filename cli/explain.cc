@@ -1,0 +1,35 @@
+// meshauthctl explain: why would nginx answer so?
+#include <memory>
+#include <ostream>
+
+#include "cli/commands.h"
+#include "cli/question.h"
+
+namespace meshauth::cli {
+namespace {
+
+int run_explain(const QuestionOptions& options, Streams& io) {
+  const auto answer = ask(options, io);
+  if (!answer) return kFailed;
+  if (answer->explanation) {
+    io.out << policy::to_text(*answer->explanation) << std::flush;
+  } else {
+    io.out << "deny (" << answer->status() << ' ' << reason_name(answer->reason) << "), before any policy was asked\n";
+    if (!answer->detail.empty()) io.out << "  " << answer->detail << '\n';
+    io.out << std::flush;
+  }
+  return answer->allow ? kOk : kDenied;
+}
+
+}  // namespace
+
+void add_explain(Program& program) {
+  auto options = std::make_shared<QuestionOptions>();
+  CLI::App* app = program.command(
+      "explain",
+      "decide's flags; prints every rule, what did not hold, and the smallest change that would let it pass");
+  add_question_options(app, *options);
+  program.on(app, [options](Streams& io) { return run_explain(*options, io); });
+}
+
+}  // namespace meshauth::cli
