@@ -146,8 +146,8 @@ TEST_CASE("without a kid the keys that fit are tried, at most four") {
   std::vector<std::string> jwks;
   for (int i = 0; i < 5; ++i) jwks.push_back(key("es256-" + std::to_string(i)).jwk({{"kid", "k" + std::to_string(i)}}));
   jwks.insert(jwks.begin(), key("rsa").jwk({{"kid", "rsa"}}));
-  jwks.insert(jwks.begin(), jwks[1]);  // listed twice is one
-  jwks.push_back(key("es256-0").jwk({{"kid", "second-name"}}));
+  jwks.insert(jwks.begin(), jwks[1]);                                       // listed twice is one
+  jwks.insert(jwks.begin(), key("es256-0").jwk({{"kid", "second-name"}}));  // one key under two names is tried once
   World world(world_provider(), keys_of(jwks));
   for (int i = 0; i < 5; ++i) {
     CAPTURE(i);
