@@ -22,7 +22,10 @@ std::string write_jwks(const JwksFile& file) {
   std::sort(providers.begin(), providers.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   for (const ProviderSettings& provider : providers) out["providers"].push_back(provider_to_json(provider));
   out["sources"] = nlohmann::json::object();
-  for (const auto& [id, set] : file.sources) out["sources"][id] = nlohmann::json::parse(jose::to_json(set.keys));
+  for (const auto& [id, set] : file.sources) {
+    out["sources"][id] = nlohmann::json::parse(jose::to_json(set.keys));
+    out["sources"][id]["ambiguousKids"] = set.ambiguous_kids;
+  }
   return out.dump();
 }
 
@@ -44,6 +47,16 @@ Result<JwksFile> read_jwks(std::string_view json) {
   for (const auto [id, set] : sources) {
     auto keys = jose::parse_key_set(simdjson::minify(set), {.bytes = kMaxBundleBytes});
     if (!keys) return fail("jwks.json: source {}: {}", in_quotes(id), keys.error().message);
+    simdjson::dom::array ambiguous;
+    if (set["ambiguousKids"].get(ambiguous) != simdjson::SUCCESS) {
+      return fail("jwks.json: source {} has no list ambiguousKids", in_quotes(id));
+    }
+    for (const auto kid : ambiguous) {
+      std::string_view text;
+      if (kid.get(text) != simdjson::SUCCESS)
+        return fail("jwks.json: source {}: ambiguousKids must hold strings", in_quotes(id));
+      keys->ambiguous_kids.emplace_back(text);
+    }
     file.sources.emplace(id, std::move(*keys));
   }
   return file;

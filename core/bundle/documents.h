@@ -14,7 +14,7 @@
 
 namespace meshauth::bundle {
 
-/// jwks.json: {"providers":[settings...],"sources":{id:{"keys":[...]}}}.
+/// jwks.json: {"providers":[settings...],"sources":{id:{"keys":[...],"ambiguousKids":[...]}}}.
 struct JwksFile {
   std::vector<ProviderSettings> providers;      ///< by id
   std::map<std::string, jose::KeySet> sources;  ///< by key source id

@@ -35,32 +35,19 @@ class Reader {
     return out;
   }
   std::string text(const char* name) { return std::string(get<std::string_view>(name)); }
-  std::vector<std::string> texts(const char* name) { return texts(name, get<simdjson::dom::array>(name)); }
+  std::vector<std::string> texts(const char* name) { return texts(name, list(name)); }
   std::vector<ClaimPath> paths(const char* name) {
     std::vector<ClaimPath> out;
-    for (const element item : list(name)) {
-      simdjson::dom::array path;
-      if (item.get(path) != simdjson::SUCCESS) {
-        miss(name);
-      } else {
-        out.push_back(texts(name, path));
-      }
-    }
+    for (const element item : list(name)) out.push_back(texts(name, items(name, item.get_array())));
     return out;
   }
-  std::vector<element> list(const char* name) {
-    simdjson::dom::array items;
-    std::vector<element> out;
-    if (value_[name].get(items) != simdjson::SUCCESS) {
-      miss(name);
-      return out;
-    }
-    for (const element item : items) out.push_back(item);
-    return out;
-  }
+  std::vector<element> list(const char* name) { return items(name, value_[name].get_array()); }
   std::optional<Seconds> seconds(const char* name) {
     element item;
-    if (value_[name].get(item) != simdjson::SUCCESS) miss(name);
+    if (value_[name].get(item) != simdjson::SUCCESS) {
+      miss(name);
+      return std::nullopt;
+    }
     if (item.is_null()) return std::nullopt;
     std::int64_t count = 0;
     if (item.get(count) != simdjson::SUCCESS || count < 0) miss(name);
@@ -72,9 +59,20 @@ class Reader {
   const std::string& missing() const { return missing_; }
 
  private:
-  std::vector<std::string> texts(const char* name, const simdjson::dom::array& items) {
+  /// A dom::array that is none must not be walked.
+  std::vector<element> items(const char* name, simdjson::simdjson_result<simdjson::dom::array> found) {
+    std::vector<element> out;
+    simdjson::dom::array array;
+    if (std::move(found).get(array) != simdjson::SUCCESS) {
+      miss(name);
+      return out;
+    }
+    for (const element item : array) out.push_back(item);
+    return out;
+  }
+  std::vector<std::string> texts(const char* name, const std::vector<element>& found) {
     std::vector<std::string> out;
-    for (const element item : items) {
+    for (const element item : found) {
       std::string_view text;
       if (item.get(text) != simdjson::SUCCESS) miss(name);
       out.emplace_back(text);

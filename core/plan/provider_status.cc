@@ -65,7 +65,7 @@ Condition keys_fresh(const ProviderFacts& facts, std::size_t keys, Time now) {
                     format_time(*facts.history->last_good), format_duration(*stale), failure));
   }
   if (failing) return condition(kType, true, facts.fetch.error_reason, failure + ". The last good keys stay in use");
-  return condition(kType, true, "KeysFresh", fmt::format("{} keys", keys));
+  return condition(kType, true, "KeysFresh", fmt::format("{} {}", keys, keys == 1 ? "key" : "keys"));
 }
 
 Condition ready(const ProviderFacts& facts, const Condition& accepted, const Condition& discovered,

@@ -50,13 +50,17 @@ Result<TrackedKey> read_key(simdjson::dom::element item) {
 
 jose::KeySet KeyHistory::key_set(Time now) const {
   std::vector<jose::Jwk> usable;
+  const auto ambiguous = [&](const std::string& kid) {
+    return std::find(ambiguous_kids.begin(), ambiguous_kids.end(), kid) != ambiguous_kids.end();
+  };
   for (const TrackedKey& tracked : keys) {
-    if (!tracked.retire || *tracked.retire > now) usable.push_back(tracked.key);
+    if ((!tracked.retire || *tracked.retire > now) && !ambiguous(tracked.key.kid)) usable.push_back(tracked.key);
   }
   // Read back as any set is, so that two keys under one kid are found ambiguous here too.
   auto set = jose::parse_key_set(jose::to_json(usable));
   jose::KeySet out = set ? std::move(*set) : jose::KeySet{};
   out.skipped.insert(out.skipped.begin(), skipped.begin(), skipped.end());
+  out.ambiguous_kids.insert(out.ambiguous_kids.end(), ambiguous_kids.begin(), ambiguous_kids.end());
   return out;
 }
 
@@ -71,6 +75,7 @@ std::optional<Time> KeyHistory::next_retirement() const {
 KeyHistory rotate(const KeyHistory& before, const jose::KeySet& fetched, Time now, Seconds overlap) {
   KeyHistory after;
   after.skipped = fetched.skipped;
+  after.ambiguous_kids = fetched.ambiguous_kids;
   after.jwks_uri = before.jwks_uri;
   after.discovered_issuer = before.discovered_issuer;
   after.etag = before.etag;
@@ -96,6 +101,7 @@ KeyHistory expire(KeyHistory history, Time now) {
 std::string to_json(const KeyHistory& history) {
   json out{{"jwksUri", history.jwks_uri}, {"issuer", history.discovered_issuer}, {"etag", history.etag}};
   if (history.last_good) out["lastGood"] = format_time(*history.last_good);
+  out["ambiguousKids"] = history.ambiguous_kids;
   out["keys"] = json::array();
   for (const TrackedKey& tracked : history.keys) {
     json key{{"jwk", json::parse(tracked.key.json)},
@@ -115,11 +121,11 @@ Result<KeyHistory> history_from_json(std::string_view text) {
   if (!doc) return fail("the key record is refused: {}", json_fault(doc.error()));
   const auto root = doc->root();
   std::string_view uri, issuer, etag;
-  simdjson::dom::array keys, skipped;
+  simdjson::dom::array keys, skipped, ambiguous;
   if (root["jwksUri"].get(uri) != simdjson::SUCCESS || root["issuer"].get(issuer) != simdjson::SUCCESS ||
       root["etag"].get(etag) != simdjson::SUCCESS || root["keys"].get(keys) != simdjson::SUCCESS ||
-      root["skipped"].get(skipped) != simdjson::SUCCESS) {
-    return fail("the key record must have jwksUri, issuer, etag, keys and skipped");
+      root["skipped"].get(skipped) != simdjson::SUCCESS || root["ambiguousKids"].get(ambiguous) != simdjson::SUCCESS) {
+    return fail("the key record must have jwksUri, issuer, etag, keys, skipped and ambiguousKids");
   }
   KeyHistory history;
   history.jwks_uri = uri;
@@ -134,6 +140,11 @@ Result<KeyHistory> history_from_json(std::string_view text) {
     auto key = read_key(item);
     if (!key) return tl::unexpected(key.error());
     history.keys.push_back(std::move(*key));
+  }
+  for (const auto item : ambiguous) {
+    std::string_view kid;
+    if (item.get(kid) != simdjson::SUCCESS) return fail("the key record: ambiguousKids must hold strings");
+    history.ambiguous_kids.emplace_back(kid);
   }
   for (const auto item : skipped) {
     std::string_view kid, reason;

@@ -25,6 +25,7 @@ struct TrackedKey {
 struct KeyHistory {
   std::vector<TrackedKey> keys;
   std::vector<jose::SkippedKey> skipped;
+  std::vector<std::string> ambiguous_kids;  ///< refused, whatever key they name
   std::string jwks_uri;
   std::string discovered_issuer;  ///< of the discovery document; empty where there is none
   std::string etag;

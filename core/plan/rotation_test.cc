@@ -54,6 +54,11 @@ TEST_CASE("two different keys under one kid are both refused, also when one of t
   const KeyHistory after = rotate(before, key_set({ed25519_key("same", 2)}), at(10), Seconds(600));
   const auto set = after.key_set(at(11));
   CHECK(set.ambiguous_kids == std::vector<std::string>{"same"});
+
+  const KeyHistory listed =
+      rotate(before, key_set({ed25519_key("same", 1), ed25519_key("same", 2)}), at(10), Seconds(600));
+  CHECK(listed.key_set(at(11)).keys.empty());
+  CHECK(listed.key_set(at(11)).ambiguous_kids == std::vector<std::string>{"same"});
 }
 
 TEST_CASE("a record is read back as it was written, and holds no private member") {
@@ -74,7 +79,8 @@ TEST_CASE("a record is read back as it was written, and holds no private member"
 TEST_CASE("a broken record is refused with what is wrong") {
   CHECK_FALSE(history_from_json("").has_value());
   CHECK_FALSE(history_from_json("[]").has_value());
-  CHECK_FALSE(history_from_json(R"({"jwksUri":"","issuer":"","etag":"","keys":[{}],"skipped":[]})").has_value());
+  CHECK_FALSE(history_from_json(R"({"jwksUri":"","issuer":"","etag":"","keys":[{}],"skipped":[],"ambiguousKids":[]})")
+                  .has_value());
 }
 
 }  // namespace

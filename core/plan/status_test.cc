@@ -17,7 +17,11 @@ PolicyFacts policy_facts() {
   facts.policy.meta = policy.meta;
   facts.policy.value = std::make_shared<const model::AccessPolicy>(std::move(policy));
   facts.root_namespace = "root";
-  facts.workloads = {{.id = "shop/orders", .sidecars = 2, .programmed = 2, .recorded = true}};
+  WorkloadProgress orders;
+  orders.id = "shop/orders";
+  orders.sidecars = orders.programmed = 2;
+  orders.recorded = true;
+  facts.workloads = {orders};
   return facts;
 }
 

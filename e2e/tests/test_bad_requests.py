@@ -69,7 +69,7 @@ def _bad_exp(idp):
 
 TOKENS = {
     "token_segments": lambda idp: "one.two",
-    "base64_invalid": lambda idp: "!!!." + ".".join(_parts(idp.token(tier="gold"))[1:]),
+    "base64_invalid": lambda idp: "AB." + ".".join(_parts(idp.token(tier="gold"))[1:]),
     "json_invalid": lambda idp: _with_raw_header(idp, b"{not json"),
     "json_duplicate": lambda idp: _with_raw_header(idp, b'{"alg":"RS256","alg":"RS256","kid":"key-1"}'),
     "json_too_deep": lambda idp: _with_raw_header(idp, b'{"alg":"RS256","x":' + b"[" * 100 + b"]" * 100 + b"}"),

@@ -63,8 +63,8 @@ def test_the_tour_works_and_nothing_stays(folder):
 
     minted = client.post(
         "https://127.0.0.1:8444/token",
-        json={"sub": "ann", "aud": "orders", "scope": "orders:read"},
-        authority=folder / "dev-idp" / "ca.crt",
+        json={"claims": {"sub": "ann", "aud": "orders", "scope": "orders:read"}},
+        authority=folder / "dev-idp" / "ca.pem",
     )
     assert minted.status == 200, minted.text
     headers = {"Authorization": f"Bearer {minted.json()['access_token']}"}

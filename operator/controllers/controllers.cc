@@ -166,6 +166,7 @@ void Controllers::on_recorded(const std::string& workload, const std::string& re
 
 void Controllers::adopt(const std::string& workload, std::string manifest_json, std::string signature,
                         bundle::Files files) {
+  queue_.add({Kind::Workload, workload});  // nobody may want it any more: then its record goes
   auto opened = bundle::open_bundle(std::move(manifest_json), std::move(signature), std::move(files), trust_, workload);
   if (!opened) return;
   auto bundle = std::make_shared<const bundle::Bundle>(std::move(*opened));

@@ -48,7 +48,8 @@ class Controllers {
   bool reconcile(const Key& key);
 
   /// What the record held at the start: the bundle goes on byte for byte where the plan has the same revision, and its
-  /// policies are the last good form of those that are refused now. What is not signed by us is passed over.
+  /// policies are the last good form of those that are refused now. What is not signed by us is passed over. Before the
+  /// first reconcile.
   void adopt(const std::string& workload, std::string manifest_json, std::string signature, bundle::Files files);
   void restore_keys(const std::string& source, plan::KeyHistory history);
 

@@ -78,8 +78,11 @@ struct Operator {
                      [this](const Key& k, std::chrono::milliseconds delay) { later.emplace_back(k, delay); }},
                     key, term) {}
 
-  void put(const json& object) {
+  void tell(const json& object) {
     controllers.enqueue(object["kind"] == "AccessPolicy" ? index.put_policy(object) : index.put_provider(object));
+  }
+  void put(const json& object) {
+    tell(object);
     settle();
   }
   void settle() {
@@ -220,8 +223,9 @@ TEST_CASE_FIXTURE(Fixture, "a restart with the same resources changes no byte, a
   Operator next(after, signing, 2);
   next.controllers.restore_keys(op.source(), *op.index.history(op.source()));
   next.controllers.adopt("shop/orders", before->manifest_json, before->signature, before->files);
-  next.put(provider_object("shop", "idp"));
-  next.put(policy_object("shop", "readers", "idp", {"orders"}));
+  next.tell(provider_object("shop", "idp"));
+  next.tell(policy_object("shop", "readers", "idp", {"orders"}));
+  next.settle();
   REQUIRE(after.bundles.contains("shop/orders"));
   CHECK(after.bundles["shop/orders"]->manifest_json == before->manifest_json);
 
@@ -232,13 +236,24 @@ TEST_CASE_FIXTURE(Fixture, "a restart with the same resources changes no byte, a
   CHECK(after.bundles["shop/orders"]->manifest.epoch > before->manifest.epoch);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a record of a workload that nothing wants goes") {
+  FakeWorld after;
+  Operator next(after, signing, 2);
+  after.records["shop/orders"] = world.records["shop/orders"];
+  const auto& before = *world.bundles["shop/orders"];
+  next.controllers.adopt("shop/orders", before.manifest_json, before.signature, before.files);
+  next.settle();
+  CHECK(after.records.empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "a record that somebody else signed is not adopted") {
   const auto before = world.bundles["shop/orders"];
   FakeWorld after;
   Operator next(after, bundle::SigningKey::generate(), 2);
   next.controllers.adopt("shop/orders", before->manifest_json, before->signature, before->files);
-  next.put(provider_object("shop", "idp"));
-  next.put(policy_object("shop", "readers", "idp", {"orders"}));
+  next.tell(provider_object("shop", "idp"));
+  next.tell(policy_object("shop", "readers", "idp", {"orders"}));
+  next.settle();
   CHECK(after.bundles["shop/orders"]->manifest.epoch.term == 2);
 }
 

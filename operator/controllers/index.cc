@@ -42,7 +42,7 @@ std::set<std::string> providers_named(const model::AccessPolicy& policy) {
 
 Keys Index::put_policy(const json& object) {
   const model::Meta meta = meta_of(object);
-  PolicyEntry entry{{meta, nullptr, {}}, {}, std::make_shared<const json>(object)};
+  PolicyEntry entry{{meta, nullptr, {}}, {}, {}, std::make_shared<const json>(object)};
   auto parsed = model::parse_access_policy(object);
   if (!parsed) {
     entry.held.errors = std::move(parsed.error());
@@ -50,6 +50,9 @@ Keys Index::put_policy(const json& object) {
     entry.held.errors = {std::move(*error)};
   } else {
     entry.providers = providers_named(*parsed);
+    for (const std::string& name : parsed->workloads.value_or(std::vector<std::string>())) {
+      entry.workloads.insert(meta.ns + "/" + name);
+    }
     entry.held.value = std::make_shared<const model::AccessPolicy>(std::move(*parsed));
   }
   const std::lock_guard lock(mutex_);
@@ -60,10 +63,13 @@ Keys Index::put_policy(const json& object) {
     old->second.object = entry.object;
     return {{Kind::Policy, meta.id()}};
   }
-  // Refused now: its last good form goes on, and with it the providers that it names.
-  if (old != policies_.end() && !entry.held.value) entry.providers = old->second.providers;
+  // Refused now: its last good form goes on, and with it the providers and workloads that it names.
+  if (old != policies_.end() && !entry.held.value) {
+    entry.providers = old->second.providers;
+    entry.workloads = old->second.workloads;
+  }
   drop_policy(meta.id(), keys);
-  count_names(entry.held, true, keys);
+  count_names(entry, true, keys);
   for (const std::string& provider : entry.providers) policies_by_provider_[provider].insert(meta.id());
   touch_policy(policies_[meta.id()] = std::move(entry), keys);
   return keys;
@@ -80,7 +86,7 @@ void Index::drop_policy(const std::string& id, Keys& keys) {
   const auto it = policies_.find(id);
   if (it == policies_.end()) return;
   touch_policy(it->second, keys);
-  count_names(it->second.held, false, keys);
+  count_names(it->second, false, keys);
   for (const std::string& provider : it->second.providers) {
     auto& users = policies_by_provider_[provider];
     users.erase(id);
@@ -90,10 +96,8 @@ void Index::drop_policy(const std::string& id, Keys& keys) {
 }
 
 /// A workload that a policy names is known even before its first pod: its record is there when the pod starts.
-void Index::count_names(const HeldPolicy& policy, bool add, Keys& keys) {
-  if (!policy.value || !policy.value->workloads) return;
-  for (const std::string& name : *policy.value->workloads) {
-    const std::string id = policy.meta.ns + "/" + name;
+void Index::count_names(const PolicyEntry& policy, bool add, Keys& keys) {
+  for (const std::string& id : policy.workloads) {
     WorkloadEntry& entry = workload(id, keys);
     entry.named = add ? entry.named + 1 : entry.named - std::min<std::size_t>(entry.named, 1);
     keys.push_back({Kind::Workload, id});
@@ -233,23 +237,6 @@ Keys Index::remove_pod(const std::string& id) {
   workload(before, keys).pods.erase(id);
   keys.push_back({Kind::Workload, before});
   drop_if_empty(before);
-  return keys;
-}
-
-Keys Index::put_record(const std::string& id) {
-  const std::lock_guard lock(mutex_);
-  Keys keys;
-  workload(id, keys).recorded = true;
-  keys.push_back({Kind::Workload, id});
-  return keys;
-}
-
-Keys Index::remove_record(const std::string& id) {
-  const std::lock_guard lock(mutex_);
-  Keys keys;
-  workload(id, keys).recorded = false;
-  keys.push_back({Kind::Workload, id});
-  drop_if_empty(id);
   return keys;
 }
 

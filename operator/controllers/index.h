@@ -52,9 +52,6 @@ class Index {
   Keys remove_namespace(const std::string& name);
   Keys put_pod(Pod pod);
   Keys remove_pod(const std::string& id);
-  /// A record exists: its workload is known until the record is gone, even without pods.
-  Keys put_record(const std::string& workload);
-  Keys remove_record(const std::string& workload);
 
   // Key sources.
   Keys put_history(const std::string& source, plan::KeyHistory history);
@@ -88,7 +85,8 @@ class Index {
  private:
   struct PolicyEntry {
     plan::HeldPolicy held;
-    std::set<std::string> providers;  ///< ids that its rules name
+    std::set<std::string> providers;  ///< ids that its rules name; refused now: that they named
+    std::set<std::string> workloads;  ///< ids that it names; refused now: that it named
     std::shared_ptr<const nlohmann::json> object;
   };
   struct ProviderEntry {
@@ -99,15 +97,14 @@ class Index {
   struct WorkloadEntry {
     std::set<std::string> pods;
     std::size_t named = 0;  ///< accepted policies that name it
-    bool recorded = false;
-    bool empty() const { return pods.empty() && named == 0 && !recorded; }
+    bool empty() const { return pods.empty() && named == 0; }
   };
 
   // All of these want the mutex held.
   void touch_policy(const PolicyEntry& entry, Keys& keys) const;
   void touch_provider(const std::string& id, Keys& keys) const;
   std::vector<std::string> selected_locked(const plan::HeldPolicy& policy) const;
-  void count_names(const plan::HeldPolicy& policy, bool add, Keys& keys);
+  void count_names(const PolicyEntry& policy, bool add, Keys& keys);
   void drop_policy(const std::string& id, Keys& keys);
   WorkloadEntry& workload(const std::string& id, Keys& keys);
   void drop_if_empty(const std::string& id);

@@ -9,7 +9,8 @@ namespace {
 
 /// The same keys in the same states: only times differ.
 bool same_keys(const plan::KeyHistory& a, const plan::KeyHistory& b) {
-  if (a.keys.size() != b.keys.size() || a.discovered_issuer != b.discovered_issuer || a.jwks_uri != b.jwks_uri)
+  if (a.keys.size() != b.keys.size() || a.discovered_issuer != b.discovered_issuer ||
+      a.ambiguous_kids != b.ambiguous_kids || a.jwks_uri != b.jwks_uri)
     return false;
   for (std::size_t i = 0; i < a.keys.size(); ++i) {
     if (a.keys[i].key.json != b.keys[i].key.json || a.keys[i].retire != b.keys[i].retire) return false;
