@@ -99,10 +99,8 @@ std::unique_ptr<Runtime> Runtime::make(const Options& options, const MeshKeys& k
       metrics);
   runtime->world_.connect(*runtime->fleet_, *runtime->sources_);
   runtime->export_counts(metrics);
-  runtime->certificates_ =
-      std::jthread([raw = runtime.get(), names = certificate_names(options)](const std::stop_token& stop) {
-        raw->keep_certificate(stop, names);
-      });
+  runtime->certificates_ = std::jthread([raw = runtime.get(), names = certificate_names(options)](
+                                            const std::stop_token& stop) { raw->keep_certificate(stop, names); });
   return runtime;
 }
 
