@@ -16,6 +16,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
 MARK = "tour-step-done"
+CHATTER = re.compile(r"[EWI]\d{4} \d\d:")  # kubectl's own log lines, which come and go
 VARIES = (
     (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"\b[0-9a-f]{32,}\b"), "HEX"),
@@ -40,6 +41,8 @@ def steps(text: str) -> list[tuple[str, str | None]]:
 def plain(text: str) -> list[str]:
     lines = []
     for line in text.splitlines():
+        if CHATTER.match(line):
+            continue
         for pattern, word in VARIES:
             line = pattern.sub(word, line)
         if line := " ".join(line.split()):
