@@ -1,6 +1,7 @@
 // The one decoding of a request's path, and the patterns of a policy matched against it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
