@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 jobs=$(nproc)
 names=() results=() seconds=() notes=()
 # Which unit tests also run under the sanitizers. The lists grow with what was seen clean there; docs/roadmap.md names the rest.
-addressed='^(core_(base|jose|plan|bundle|render|model)|operator_(http|kube|controllers|files))$'
+addressed='^core_(base|jose)$'
 threaded='^operator_(log|idp)$'
 
 say() { printf '\n=== %s\n' "$*"; }
