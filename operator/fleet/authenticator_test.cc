@@ -96,7 +96,9 @@ TEST_CASE("Kubernetes: a token that is bound to no pod is known, and of no workl
                              ReviewedToken{"system:serviceaccount:shop:default", "orders-1", ""},
                              ReviewedToken{"admin", "orders-1", "uid-1"}}) {
     KubernetesAuthenticator authenticator([&](std::string_view) { return std::optional(review); },
-                                          [](std::string_view) { return KnownPod{"uid-1", "orders"}; });
+                                          [](std::string_view) {
+                                            return KnownPod{"uid-1", "orders"};
+                                          });
     const auto caller = authenticator.authenticate("token", "");
     REQUIRE(caller);
     REQUIRE(*caller);

@@ -22,6 +22,8 @@ using std::chrono::steady_clock;
 constexpr std::uint32_t kMaxHeaderBytes = 24 * 1024;  // a service account token has 1 to 2 KiB, room for 16
 constexpr std::size_t kMaxBodyBytes = std::max(bundle::kMaxAckBytes, bundle::kMaxReportBytes);
 constexpr std::size_t kMaxTokenBytes = 16 * 1024;
+constexpr std::size_t kMaxDrained = 8 * 1024 * 1024;
+constexpr auto kDrain = std::chrono::seconds(2);
 constexpr auto kIdle = std::chrono::seconds(90);  // an agent keeps one connection for its acks
 
 double unix_seconds() {
@@ -71,6 +73,7 @@ Connection::Connection(net::tcp::socket socket, std::shared_ptr<net::ssl::contex
 }
 
 Connection::~Connection() {
+  end_stream();
   shared_.connections.erase(this);
   shared_.metrics.connections.Decrement();
 }
@@ -117,8 +120,20 @@ net::Task<std::optional<Connection::Request>> Connection::read_request() {
     Request request(verb::post, "/", 11);
     request.keep_alive(false);
     co_await answer(request, status::payload_too_large, fmt::format("the body has over {} bytes", kMaxBodyBytes));
+    co_await drain();
   }
   co_return std::nullopt;
+}
+
+// Closing while the rest of a body is on its way would reset the connection, and the answer with it (RFC 9112,
+// section 9.6).
+net::Task<> Connection::drain() {
+  error_code error;
+  char part[16 * 1024];
+  net::beast::get_lowest_layer(socket_).expires_after(kDrain);
+  for (std::size_t taken = 0; !error && taken < kMaxDrained;) {
+    taken += co_await socket_.async_read_some(net::asio::buffer(part), into(error));
+  }
 }
 
 std::optional<Connection::Target> Connection::parse_target(std::string_view target) {
@@ -226,16 +241,22 @@ net::Task<> Connection::serve_stream(const Request& request, const Caller& calle
   stream_.held = std::string(view(request["Last-Event-ID"])).substr(0, 64);
   stream_.wake = [this] { timer_.cancel(); };
   shared_.hub.open(stream_);
+  streaming_ = true;
   shared_.metrics.streams.Increment();
   log::info("sidecar connected", {{"object", workload}, {"pod", caller.pod}, {"revision", stream_.held}});
   if (shared_.handlers.on_connect) shared_.handlers.on_connect(caller.pod, workload);
   net::asio::co_spawn(socket_.get_executor(), watch_peer(shared_from_this()), net::asio::detached);
   co_await write_events();
-  shared_.hub.close(stream_);
-  shared_.metrics.streams.Decrement();
+  end_stream();
   log::info("sidecar disconnected", {{"object", workload}, {"pod", caller.pod}});
   stream_.pod.clear();
   if (shared_.handlers.on_disconnect) shared_.handlers.on_disconnect(caller.pod, workload);
+}
+
+void Connection::end_stream() {
+  if (!std::exchange(streaming_, false)) return;
+  shared_.hub.close(stream_);
+  shared_.metrics.streams.Decrement();
 }
 
 net::Task<bool> Connection::write_header(const Request& request) {

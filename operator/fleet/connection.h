@@ -48,6 +48,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   net::Task<bool> handshake();
   net::Task<std::optional<Request>> read_request();
+  net::Task<> drain();
   net::Task<bool> handle(const Request& request);
   net::Task<Verdict> judge(std::string token, std::string instance);
   net::Task<bool> answer(const Request& request, net::http::status status, std::string_view error);
@@ -55,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::Task<bool> take_report(const Request& request, const Caller& caller, const std::string& workload);
   net::Task<> serve_stream(const Request& request, const Caller& caller, const std::string& workload);
   net::Task<bool> write_header(const Request& request);
+  void end_stream();
   net::Task<> write_events();
   static net::Task<> watch_peer(std::shared_ptr<Connection> self);
   static std::optional<Target> parse_target(std::string_view target);
@@ -64,6 +66,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::asio::steady_timer timer_;
   Shared& shared_;
   Stream stream_;
+  bool streaming_ = false;  // the hub knows stream_
   bool closing_ = false;
 };
 

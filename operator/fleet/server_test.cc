@@ -199,7 +199,7 @@ TEST_CASE("requests that are not right get their status and nothing else") {
   CHECK(f.status("good-a", verb::post, "/v1/workloads/shop/other/ack", "{}") == 403);
   CHECK(f.status("good-a", verb::get, "/v1/workloads/shop/other/stream") == 403);
   CHECK(f.status("good-a", verb::post, ack, "{}") == 400);
-  CHECK(f.status("good-a", verb::post, ack, std::string(300 * 1024, 'x')) == 413);
+  CHECK(f.status("good-a", verb::post, ack, std::string(3 * 1024 * 1024, 'x')) == 413);
   CHECK(f.status("good-a", verb::get, ack) == 405);
   for (const auto* path :
        {"/", "/v1/workloads/shop/orders", "/v1/workloads/Shop/orders/ack", "/v1/workloads/../orders/ack",

@@ -165,8 +165,8 @@ Result<bundle::Trust> Agent::Impl::read_trust() const {
 
 void Agent::Impl::receive_reports() {
   reports_.async_receive(net::asio::buffer(report_buffer_), [this](net::error_code error, std::size_t size) {
-    if (error) return;
-    const auto report = engine::parse_worker_report(std::string_view(report_buffer_).substr(0, size));
+    if (error == net::asio::error::operation_aborted) return;
+    const auto report = engine::parse_worker_report(std::string_view(report_buffer_).substr(0, error ? 0 : size));
     if (report) {
       applier_->note(*report);
       poster_.reports().add(*report);

@@ -188,10 +188,11 @@ TEST_CASE("an older epoch is refused, also by an agent that was started again, a
   f.fleet.stop();
   f.program.start();
   REQUIRE(f.program.await_status(200, "/new"));  // with no operator at all
+  const auto seen = f.fleet.acks.count();
   f.fleet.start();
-  const auto again = f.fleet.acks.await([&, seen = f.fleet.acks.count()](const bundle::Ack& ack) mutable {
-    return ack.revision == old.manifest.revision && ack.outcome == Outcome::Refused && seen > 0;
-  });
+  const auto again = f.fleet.acks.await(
+      [&](const bundle::Ack& ack) { return ack.revision == old.manifest.revision && ack.outcome == Outcome::Refused; },
+      seen);
   REQUIRE(again);
   CHECK(again->detail.find("older than") != std::string::npos);
   CHECK(f.program.current_revision() == current.revision);

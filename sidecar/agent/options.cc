@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "core/base/text.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::string_view kPortCharacters = "0123456789";
 constexpr std::size_t kMostWorkers = 64;
+constexpr std::size_t kMostAutomaticWorkers = 8;
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   unsigned port = 0;
@@ -68,8 +70,14 @@ std::string default_work_dir(const std::string& bundle_dir) {
   return bundle_dir + ".nginx";
 }
 
+// A sidecar on a machine of 64 processors must not take 64 workers: what its container may use, at most eight.
 std::size_t default_workers() {
-  return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMostWorkers);
+  std::size_t processors = std::thread::hardware_concurrency();
+  std::ifstream limit("/sys/fs/cgroup/cpu.max");  // "QUOTA PERIOD" or "max PERIOD" (cgroup v2, cpu controller)
+  std::size_t quota = 0;
+  std::size_t period = 0;
+  if (limit >> quota >> period && period > 0) processors = std::min(processors, (quota + period - 1) / period);
+  return std::clamp<std::size_t>(processors, 1, kMostAutomaticWorkers);
 }
 
 // What CLI11 reads as text, before it becomes the options.
@@ -96,8 +104,9 @@ void add_options(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--work-dir", options.work_dir,
                  "Folder for nginx.conf, sockets and temporary files; default: "
                  "--bundle-dir with .nginx after it");
-  app.add_option("--instance", options.instance,
-                 "Name of this agent where tokens do not name the pod (standalone); a DNS label");
+  app.add_option(
+      "--instance", options.instance,
+      "Name of this agent where tokens do not name the pod (standalone), a DNS label; default: the workload's");
   app.add_option("--map", raw.maps,
                  "LISTEN:APP[:http1|grpc], may be repeated: nginx listens on LISTEN and passes to APP; each is a PORT "
                  "or ADDRESS:PORT")
@@ -126,7 +135,8 @@ void add_nginx_options(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--audit-allowed", options.audit_allowed, "How many of the allowed requests are logged, 0 to 1")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  app.add_option("--workers", raw.workers, "nginx's worker processes: auto (one per processor) or a number")
+  app.add_option("--workers", raw.workers,
+                 "nginx's worker processes: auto (one per processor that it may use, at most 8) or a number")
       ->capture_default_str();
   app.add_option("--token-cache", options.token_cache, "Of each worker, for verified tokens: 64k to 4096m")
       ->capture_default_str();
@@ -178,6 +188,7 @@ Status check(const Raw& raw, Options& options) {
   if (!options.instance.empty() && !bundle::is_dns_label(options.instance)) {
     return fail("--instance is {}; a DNS label would be right", in_quotes(options.instance));
   }
+  if (options.instance.empty()) options.instance = parts[1];
   auto url = parse_operator_url(raw.operator_url);
   if (!url) return tl::unexpected(url.error());
   options.operator_url = std::move(*url);

@@ -102,13 +102,13 @@ void StreamClient::start_over() {
   if (connection_.socket) net::beast::get_lowest_layer(*connection_.socket).close();
 }
 
-// Doubled after each failure, and somewhere between half of it and all of it: ten thousand agents that lost the same
+// Doubled after each failure, and somewhere between a tenth of it and all of it: ten thousand agents that lost the same
 // operator do not come back at the same moment.
 std::chrono::milliseconds StreamClient::next_pause() {
   static thread_local std::minstd_rand random{std::random_device{}()};
   pause_ = pause_.count() == 0 ? times_.first_pause : std::min(pause_ * 2, times_.longest_pause);
   return std::chrono::milliseconds(
-      std::uniform_int_distribution<std::chrono::milliseconds::rep>(pause_.count() / 2, pause_.count())(random));
+      std::uniform_int_distribution<std::chrono::milliseconds::rep>(pause_.count() / 10, pause_.count())(random));
 }
 
 net::Task<> StreamClient::run() {

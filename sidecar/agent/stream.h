@@ -14,7 +14,7 @@ namespace meshauth::agent {
 struct StreamTimes {
   std::chrono::milliseconds silence{45'000};  ///< three pings missed
   std::chrono::milliseconds dial{10'000};     ///< to connect, for the handshake, for the answer's head
-  std::chrono::milliseconds first_pause{200};
+  std::chrono::milliseconds first_pause{1'000};
   std::chrono::milliseconds longest_pause{10'000};
 };
 

@@ -26,14 +26,14 @@ class Heard {
     all_.push_back(std::move(value));
     changed_.notify_all();
   }
-  /// The newest that fits, once there is one; nullopt after kPatience.
+  /// The newest that fits, once there is one after the first `skip`; nullopt after kPatience.
   template <class Fits>
-  std::optional<T> await(Fits fits) {
+  std::optional<T> await(Fits fits, std::size_t skip = 0) {
     std::unique_lock lock(mutex_);
     std::optional<T> found;
     changed_.wait_for(lock, kPatience, [&] {
-      for (const auto& value : all_) {
-        if (fits(value)) found = value;
+      for (std::size_t i = skip; i < all_.size(); ++i) {
+        if (fits(all_[i])) found = all_[i];
       }
       return found.has_value();
     });

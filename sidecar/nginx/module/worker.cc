@@ -185,6 +185,7 @@ void Worker::watch() {
   inotify_->read->handler = on_inotify;
   inotify_->read->log = cycle_->log;
   inotify_->write->log = cycle_->log;
+  inotify_->idle = 1;  // so that nginx calls its handler, with `close` set, the moment it begins to drain this worker
   if (ngx_handle_read_event(inotify_->read, 0) != NGX_OK) unwatch();
 }
 
@@ -195,7 +196,15 @@ void Worker::unwatch() {
 }
 
 void Worker::on_inotify(ngx_event_t* event) noexcept {
-  const auto* connection = static_cast<ngx_connection_t*>(event->data);
+  auto* connection = static_cast<ngx_connection_t*>(event->data);
+  if (connection->close) {
+    connection->close = connection->idle = 0;
+    guarded(event->log, 0, [&] {
+      if (current_) current_->say_counters();  // the agent waits to hear that no request comes here any more
+      return 0;
+    });
+    return;
+  }
   alignas(inotify_event) char buffer[4096];
   bool gone = false;
   for (ssize_t got; (got = ::read(connection->fd, buffer, sizeof buffer)) > 0;) {
@@ -232,7 +241,8 @@ void Worker::tick() {
   look_again();
   tell_lasting_failure();
   say_pending();
-  if (now() - heartbeat_ >= engine::kHeartbeatSeconds || !counters_.empty()) say_counters();
+  const bool drains = ngx_exiting && !said_draining_;  // where inotify could not tell
+  if (drains || now() - heartbeat_ >= engine::kHeartbeatSeconds || !counters_.empty()) say_counters();
 }
 
 // --- reports ---
@@ -267,6 +277,7 @@ void Worker::say_counters() {
       counters_.give_back(std::move(out.counters));
       return;
     }
+    said_draining_ = out.draining;
   } while (!counters_.empty());
 }
 

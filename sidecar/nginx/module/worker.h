@@ -90,7 +90,8 @@ class Worker {
   };
   std::optional<Failure> fresh_failure_;  // not told yet
 
-  std::deque<engine::WorkerReport> pending_;    // state that the agent has not taken yet
+  std::deque<engine::WorkerReport> pending_;  // state that the agent has not taken yet
+  bool said_draining_ = false;
   double heartbeat_ = 0;                        // unix seconds of the last counters report
   std::map<std::string, double> kid_reported_;  // by key source: when
 

@@ -126,6 +126,8 @@ def test_an_old_worker_with_an_open_connection_still_swaps(folder, key, start, a
         time.sleep(0.1)
         nginx.reload()
         wait_until(lambda: len(agent.running(revision)) == 2, "the new worker beside the old one")
+        drains = lambda: [r for r in agent.reports if r["pid"] == old and r.get("draining")]
+        wait_until(drains, "the old one says that it drains", 4)  # sooner than any heartbeat
         second = folder.write(provider("okta", key), policy(name="second", rules=[EVERYONE]))
         wait_until(lambda: old in agent.running(second), "the old one swaps too")
         s.sendall(b"x")
