@@ -5,9 +5,6 @@
 namespace meshauth::policy {
 namespace {
 
-/// Methods beyond the first 63 share the last bit and are compared as text.
-constexpr std::uint32_t kSharedMethod = 63;
-
 bool resolves(const CompiledPolicy& policy, const CompiledPolicy::Entry& entry, const model::ProviderRef& provider) {
   const std::string id = provider.id();
   return policy.unresolved.count(id) == 0 && entry.unresolved.count(id) == 0;
@@ -20,12 +17,6 @@ bool among(const std::vector<T>& list, const auto& value) {
 
 bool any_matches(const auto& patterns, const auto& value) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return pattern.matches(value); });
-}
-
-bool method_among(std::uint64_t mask, const std::vector<std::string>& names, std::uint64_t bit,
-                  std::string_view method) {
-  if ((mask & bit) == 0) return false;
-  return bit != std::uint64_t{1} << kSharedMethod || among(names, method);
 }
 
 template <class Visit>
@@ -51,24 +42,30 @@ std::uint32_t Names::find(std::string_view name) const {
   return at == names_.end() || *at != name ? kNone : static_cast<std::uint32_t>(at - names_.begin());
 }
 
-bool ToMatch::matches(const Request& request, std::uint64_t method) const {
-  if (methods != 0 && !method_among(methods, to->methods, method, request.method)) return false;
-  if (method_among(not_methods, to->not_methods, method, request.method)) return false;
-  if (!to->ports.empty() && !among(to->ports, request.port)) return false;
-  if (among(to->not_ports, request.port)) return false;
-  return !any_matches(not_hosts, request.host) && !any_matches(not_paths, *request.path);
+bool ToMatch::excludes(const Request& request) const {
+  return any_matches(not_hosts, request.host) || any_matches(not_paths, *request.path);
 }
 
-bool RuleMatch::conditions_hold(const Request& request) const {
+std::optional<std::string_view> HeaderValues::one(std::uint32_t header) {
+  if (seen_.empty()) seen_.resize(names_.size());
+  auto& [known, value] = seen_[header];
+  if (!known && request_.headers) {
+    const auto values = request_.headers(names_[header]);
+    if (values.size() == 1) value = values.front();
+  }
+  known = true;
+  return value;
+}
+
+bool RuleMatch::conditions_hold(const Request& request, HeaderValues& values) const {
   for (const model::SourceIpCondition* source : sources) {
     const auto& blocks = source->blocks;
     const auto holds = [&](const Cidr& block) { return block.contains(request.source); };
     if (std::none_of(blocks.begin(), blocks.end(), holds)) return false;
   }
-  for (const model::HeaderCondition* header : headers) {
-    if (!request.headers) return false;
-    const auto values = request.headers(header->name);
-    if (values.size() != 1 || !among(header->values, values.front())) return false;
+  for (const HeaderCheck& check : headers) {
+    const auto value = values.one(check.header);
+    if (!value || !among(*check.values, *value)) return false;
   }
   return true;
 }
@@ -78,14 +75,12 @@ CompiledRules::CompiledRules(const CompiledPolicy& policy) {
     for (const model::From& from : rule.from) {
       if (from.provider && resolves(policy, entry, *from.provider)) providers_.add(from.provider->id());
     }
-    for (const model::To& to : rule.to) {
-      for (const auto* methods : {&to.methods, &to.not_methods}) {
-        for (const std::string& method : *methods) methods_.add(method);
-      }
+    for (const model::When& when : rule.when) {
+      if (const auto* header = std::get_if<model::HeaderCondition>(&when)) headers_.add(header->name);
     }
   });
   providers_.freeze();
-  methods_.freeze();
+  headers_.freeze();
   provider_enforced_.resize(providers_.size());
   each_rule(policy, [&](const auto& entry, const model::Rule& rule) { add_rule(policy, entry, rule); });
 }
@@ -114,7 +109,8 @@ void CompiledRules::add_rule(const CompiledPolicy& policy, const CompiledPolicy:
                            [](const FromMatch& from) { return from.kind == FromMatch::Kind::Anyone; });
   for (const model::When& when : rule.when) {
     if (const auto* source = std::get_if<model::SourceIpCondition>(&when)) out.sources.push_back(source);
-    if (const auto* header = std::get_if<model::HeaderCondition>(&when)) out.headers.push_back(header);
+    if (const auto* header = std::get_if<model::HeaderCondition>(&when))
+      out.headers.push_back({headers_.find(header->name), &header->values});
     if (const auto* variable = std::get_if<model::PathVariableCondition>(&when)) {
       out.variables.push_back({variable->variable, claim(variable->equals_claim)});
     }
@@ -122,24 +118,13 @@ void CompiledRules::add_rule(const CompiledPolicy& policy, const CompiledPolicy:
   rules_.push_back(std::move(out));
   std::vector<std::uint32_t> tos;
   for (const model::To& to : rule.to) {
-    ToMatch match{&to, method_bits(to.methods), method_bits(to.not_methods), {}, {}};
+    ToMatch match{&to, {}, {}};
     for (const std::string& host : to.not_hosts) match.not_hosts.emplace_back(host);
     for (const std::string& path : to.not_paths) match.not_paths.emplace_back(path);
     tos.push_back(static_cast<std::uint32_t>(tos_.size()));
     tos_.push_back(std::move(match));
   }
   tos_of_rule_.push_back(std::move(tos));
-}
-
-std::uint64_t CompiledRules::method_bits(const std::vector<std::string>& methods) const {
-  std::uint64_t bits = 0;
-  for (const std::string& method : methods) bits |= method_bit(method);
-  return bits;
-}
-
-std::uint64_t CompiledRules::method_bit(std::string_view method) const {
-  const std::uint32_t index = methods_.find(method);
-  return index == kNone ? 0 : std::uint64_t{1} << std::min(index, kSharedMethod);
 }
 
 std::uint32_t CompiledRules::claim(const ClaimPath& path) {

@@ -29,15 +29,32 @@ class Names {
   std::vector<std::string> names_;
 };
 
-/// One entry of `to`, but for its paths and hosts, which lead to it.
+/// One entry of `to`: what is left of it once its paths and hosts have led to it, and its methods and ports let pass.
 struct ToMatch {
   const model::To* to = nullptr;
-  std::uint64_t methods = 0;  ///< bit of each method allowed; 0: any
-  std::uint64_t not_methods = 0;
   std::vector<HostPattern> not_hosts;
   std::vector<PathPattern> not_paths;
 
-  bool matches(const Request& request, std::uint64_t method) const;
+  bool excludes(const Request& request) const;
+};
+
+/// A header condition, its header as an index into CompiledRules::headers().
+struct HeaderCheck {
+  std::uint32_t header = 0;
+  const std::vector<std::string>* values = nullptr;
+};
+
+/// The values of one request's headers, each looked up when it is first asked for. Ends with the request.
+class HeaderValues {
+ public:
+  HeaderValues(const Request& request, const Names& names) : request_(request), names_(names) {}
+  /// The one value; nullopt where the header is missing or there twice.
+  std::optional<std::string_view> one(std::uint32_t header);
+
+ private:
+  const Request& request_;
+  const Names& names_;
+  std::vector<std::pair<bool, std::optional<std::string_view>>> seen_;
 };
 
 /// One entry of `from`, ready to be compared with a principal.
@@ -60,10 +77,10 @@ struct RuleMatch {
   bool takes_tokens = false;  ///< some entry of from asks for a provider that resolves
   std::vector<FromMatch> from;
   std::vector<const model::SourceIpCondition*> sources;
-  std::vector<const model::HeaderCondition*> headers;
+  std::vector<HeaderCheck> headers;
   std::vector<VariableCheck> variables;
 
-  bool conditions_hold(const Request& request) const;  ///< sources and headers
+  bool conditions_hold(const Request& request, HeaderValues& values) const;  ///< sources and headers
 };
 
 /// One path pattern and one host pattern of one entry of `to` of one rule.
@@ -96,21 +113,19 @@ class CompiledRules {
   const Names& providers() const { return providers_; }
   bool enforced(std::uint32_t provider) const { return provider_enforced_[provider]; }
 
-  /// The bit that stands for the method in ToMatch; 0 for one that no rule names.
-  std::uint64_t method_bit(std::string_view method) const;
+  const Names& headers() const { return headers_; }  ///< that conditions name, lower case
 
   std::vector<Way> ways() const;
 
  private:
   void add_rule(const CompiledPolicy& policy, const CompiledPolicy::Entry& entry, const model::Rule& rule);
   void add_ways(std::vector<Way>& out, std::uint32_t rule, std::uint32_t to) const;
-  std::uint64_t method_bits(const std::vector<std::string>& methods) const;
   std::uint32_t claim(const ClaimPath& path);
 
   std::vector<RuleMatch> rules_;
   std::vector<ToMatch> tos_;
   std::vector<std::vector<std::uint32_t>> tos_of_rule_;
-  Names providers_, methods_;
+  Names providers_, headers_;
   std::vector<bool> provider_enforced_;
   std::vector<ClaimPath> claims_;
 };

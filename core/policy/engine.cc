@@ -5,6 +5,7 @@
 
 #include "core/policy/compiled_rules.h"
 #include "core/policy/match.h"
+#include "core/policy/route_filter.h"
 #include "core/policy/route_index.h"
 
 namespace meshauth::policy {
@@ -18,9 +19,18 @@ struct View {
 
 /// What of a request is found once and used for every rule.
 struct Lookup {
+  Lookup(const Request& asked, const CompiledRules& rules, const RouteIndex& index, const RouteFilter& filter)
+      : request(asked),
+        headers(asked, rules.headers()),
+        method(filter.method(asked.method)),
+        port(filter.port(asked.port)) {
+    index.find(asked.host, *asked.path, places);
+  }
+
   const Request& request;
+  HeaderValues headers;
+  RouteFilter::Allowed method, port;
   Places places;
-  std::uint64_t method = 0;
 };
 
 /// How path variables are judged.
@@ -44,7 +54,8 @@ bool variables_hold(const RuleMatch& rule, const Route& route, const Path& path,
 }  // namespace
 
 struct Engine::Impl {
-  explicit Impl(CompiledPolicy given) : policy(std::move(given)), rules(policy), index(rules) {
+  explicit Impl(CompiledPolicy given)
+      : policy(std::move(given)), rules(policy), index(rules), filter(rules, index.routes()) {
     for (const auto& entry : policy.policies) {
       (entry.mode == model::Mode::Audit ? has_audit : has_enforced) = true;
     }
@@ -56,36 +67,46 @@ struct Engine::Impl {
     }
   }
 
-  bool fits(const Route& route, const Lookup& lookup, const Match& match, Claims claims) const;
-  std::uint32_t first_in(std::size_t begin, std::size_t end, const Lookup& lookup, const RouteBits& bits,
-                         const Match& match, Claims claims, std::uint32_t best) const;
-  std::uint32_t first_rule(const Lookup& lookup, RouteClass route_class, const RouteBits& bits, const Match& match,
+  bool fits(const Route& route, Lookup& lookup, const Match& match, Claims claims) const;
+  std::uint32_t first_in(std::size_t begin, std::size_t end, Lookup& lookup, const RouteBits& bits, const Match& match,
+                         Claims claims, std::uint32_t best) const;
+  std::uint32_t first_rule(Lookup& lookup, RouteClass route_class, const RouteBits& bits, const Match& match,
                            Claims claims, std::uint32_t best) const;
-  std::uint32_t first_rule(const Lookup& lookup, bool deny, const View& view, const RouteBits& bits, const Match& match,
+  std::uint32_t first_rule(Lookup& lookup, bool deny, const View& view, const RouteBits& bits, const Match& match,
                            Claims claims) const;
-  Verdict judge(const Lookup& lookup, const View& view, const Match& match) const;
+  Verdict judge(Lookup& lookup, const View& view, const Match& match) const;
   Verdict decided_by(std::uint32_t rule, const View& view, const Match& match) const;
-  Verdict refuse(const Lookup& lookup, const View& view, const Match& match) const;
+  Verdict refuse(Lookup& lookup, const View& view, const Match& match) const;
   std::vector<std::string> missing_scopes(std::uint32_t rule, const Match& match) const;
 
   CompiledPolicy policy;
   CompiledRules rules;
   RouteIndex index;
+  RouteFilter filter;
   RouteBits takes_tokens;  ///< routes of rules that a token could fit
   bool has_enforced = false, has_audit = false, token_helps = false;
 };
 
-bool Engine::Impl::fits(const Route& route, const Lookup& lookup, const Match& match, Claims claims) const {
+bool Engine::Impl::fits(const Route& route, Lookup& lookup, const Match& match, Claims claims) const {
+  if (route.to != kNone) {
+    const ToMatch& to = rules.tos()[route.to];
+    const Request& request = lookup.request;
+    if (!lookup.method.exact && !method_allowed(*to.to, request.method)) return false;
+    if (!lookup.port.exact && !port_allowed(*to.to, request.port)) return false;
+    if (to.excludes(request)) return false;
+  }
   const RuleMatch& rule = rules.rules()[route.rule];
-  if (route.to != kNone && !rules.tos()[route.to].matches(lookup.request, lookup.method)) return false;
-  return variables_hold(rule, route, *lookup.request.path, match, claims) && rule.conditions_hold(lookup.request);
+  return variables_hold(rule, route, *lookup.request.path, match, claims) &&
+         rule.conditions_hold(lookup.request, lookup.headers);
 }
 
 /// The first rule below `best` with a route in [begin, end) whose bit is set and that fits; else `best`.
-std::uint32_t Engine::Impl::first_in(std::size_t begin, std::size_t end, const Lookup& lookup, const RouteBits& bits,
+std::uint32_t Engine::Impl::first_in(std::size_t begin, std::size_t end, Lookup& lookup, const RouteBits& bits,
                                      const Match& match, Claims claims, std::uint32_t best) const {
+  const RouteBits& method = *lookup.method.bits;
+  const RouteBits& port = *lookup.port.bits;
   for (std::size_t word = begin / 64; word * 64 < end; ++word) {
-    std::uint64_t left = bits[word];
+    std::uint64_t left = bits[word] & method[word] & port[word];
     if (word == begin / 64) left &= ~std::uint64_t{0} << (begin % 64);
     for (; left != 0; left &= left - 1) {
       const std::size_t i = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
@@ -98,7 +119,7 @@ std::uint32_t Engine::Impl::first_in(std::size_t begin, std::size_t end, const L
   return best;
 }
 
-std::uint32_t Engine::Impl::first_rule(const Lookup& lookup, RouteClass route_class, const RouteBits& bits,
+std::uint32_t Engine::Impl::first_rule(Lookup& lookup, RouteClass route_class, const RouteBits& bits,
                                        const Match& match, Claims claims, std::uint32_t best) const {
   if (bits.empty()) return best;
   for (std::size_t p = 0; p < lookup.places.size(); ++p) {
@@ -110,7 +131,7 @@ std::uint32_t Engine::Impl::first_rule(const Lookup& lookup, RouteClass route_cl
   return best;
 }
 
-std::uint32_t Engine::Impl::first_rule(const Lookup& lookup, bool deny, const View& view, const RouteBits& bits,
+std::uint32_t Engine::Impl::first_rule(Lookup& lookup, bool deny, const View& view, const RouteBits& bits,
                                        const Match& match, Claims claims) const {
   const auto enforced = deny ? RouteClass::Deny : RouteClass::Allow;
   const std::uint32_t best = first_rule(lookup, enforced, bits, match, claims, kNone);
@@ -139,7 +160,7 @@ std::vector<std::string> Engine::Impl::missing_scopes(std::uint32_t rule, const 
   return missing(entry.from->scopes, scopes->second);
 }
 
-Verdict Engine::Impl::refuse(const Lookup& lookup, const View& view, const Match& match) const {
+Verdict Engine::Impl::refuse(Lookup& lookup, const View& view, const Match& match) const {
   Verdict verdict;
   if (view.first == kNone) {
     const bool helps = first_rule(lookup, false, view, takes_tokens, match, Claims::Unknown) != kNone;
@@ -153,7 +174,7 @@ Verdict Engine::Impl::refuse(const Lookup& lookup, const View& view, const Match
   return verdict;
 }
 
-Verdict Engine::Impl::judge(const Lookup& lookup, const View& view, const Match& match) const {
+Verdict Engine::Impl::judge(Lookup& lookup, const View& view, const Match& match) const {
   if (!has_enforced && !(view.audit && has_audit)) {
     Verdict verdict;
     verdict.allow = policy.default_action == model::Action::Allow;
@@ -202,8 +223,7 @@ Decision Engine::decide(const Match& match, const Request& request) const {
     verdict.reason = Reason::internal;  // a caller's mistake: closed
     return {verdict, std::nullopt};
   }
-  Lookup lookup{request, {}, impl_->rules.method_bit(request.method)};
-  impl_->index.find(request.host, *request.path, lookup.places);
+  Lookup lookup(request, impl_->rules, impl_->index, impl_->filter);
   Decision decision{impl_->judge(lookup, {false, match.first_enforced}, match), std::nullopt};
   if (!impl_->has_audit) return decision;
   Verdict with_audit = impl_->judge(lookup, {true, match.first}, match);

@@ -10,15 +10,9 @@
 
 #include "core/policy/compiled_rules.h"
 #include "core/policy/engine.h"
+#include "core/policy/route_filter.h"
 
 namespace meshauth::policy {
-
-/// One bit per route.
-using RouteBits = std::vector<std::uint64_t>;
-
-inline void set_bit(RouteBits& bits, std::size_t i) {
-  bits[i / 64] |= std::uint64_t{1} << (i % 64);
-}
 
 struct Match {
   const void* engine = nullptr;  ///< a match means nothing to another engine
