@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/policy/testing.h"
+#include "core/policy/case_builder_test.h"
 
 namespace meshauth::policy {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "core/policy/testing.h"
+#include "core/policy/case_builder_test.h"
 
 namespace meshauth::policy {
 namespace {

@@ -29,6 +29,14 @@ Strings split(const std::string& text, char at) {
   return out;
 }
 
+bool hit(const char* what, bool holds) {
+  static std::map<std::pair<const char*, bool>, std::size_t*> known;
+  std::size_t*& count = known[{what, holds}];
+  if (count == nullptr) count = &hits().count[std::string(what) + (holds ? " holds" : " fails")];
+  ++*count;
+  return holds;
+}
+
 // Claims.
 
 std::optional<std::string> text_of(const json& value) {
@@ -52,7 +60,7 @@ json list_of(const json& claim) {
   return claim.is_array() ? claim : json::array({claim});
 }
 
-bool claim_holds(const ClaimCondition& condition, const json& claims) {
+bool claim_says(const ClaimCondition& condition, const json& claims) {
   const json* claim = claim_at(claims, condition.path);
   if (claim == nullptr) return condition.op == ClaimOperator::NotExists;
   Strings texts;
@@ -89,6 +97,10 @@ bool claim_holds(const ClaimCondition& condition, const json& claims) {
   return false;
 }
 
+bool claim_holds(const ClaimCondition& condition, const json& claims) {
+  return hit(claim_operator_name(condition.op).data(), claim_says(condition, claims));
+}
+
 // Callers.
 
 bool list_holds(const model::ListMatch& match, const Strings& given) {
@@ -114,11 +126,21 @@ bool subject_holds(const Strings& patterns, const std::string& subject) {
 
 /// All of the entry but its scopes.
 bool entry_holds_but_scopes(const model::From& from, const Identity& identity, const json& claims) {
-  bool holds = identity.provider == from.provider->id() && subject_holds(from.subjects, identity.subject) &&
-               (from.clients.empty() || has(from.clients, identity.client)) &&
-               list_holds(from.groups, identity.groups) && list_holds(from.roles, identity.roles);
-  for (const auto& condition : from.claims) holds = holds && !claims.is_null() && claim_holds(condition, claims);
+  if (identity.provider != from.provider->id()) return false;
+  bool holds = true;
+  if (!from.subjects.empty()) holds = hit("subjects", subject_holds(from.subjects, identity.subject)) && holds;
+  if (!from.clients.empty()) holds = hit("clients", has(from.clients, identity.client)) && holds;
+  if (!from.groups.all.empty()) holds = hit("groups.all", list_holds({from.groups.all, {}}, identity.groups)) && holds;
+  if (!from.groups.any.empty()) holds = hit("groups.any", list_holds({{}, from.groups.any}, identity.groups)) && holds;
+  if (!from.roles.all.empty()) holds = hit("roles.all", list_holds({from.roles.all, {}}, identity.roles)) && holds;
+  if (!from.roles.any.empty()) holds = hit("roles.any", list_holds({{}, from.roles.any}, identity.roles)) && holds;
+  for (const auto& condition : from.claims) holds = !claims.is_null() && claim_holds(condition, claims) && holds;
   return holds;
+}
+
+bool scopes_hold(const model::From& from, const Identity& identity) {
+  if (from.scopes.empty()) return true;
+  return hit(from.scopes.all.empty() ? "scopes.any" : "scopes.all", list_holds(from.scopes, identity.scopes));
 }
 
 // Requests.
@@ -176,15 +198,19 @@ std::vector<Binding> bindings(const model::Rule& rule, const Request& request) {
   std::vector<Binding> out;
   if (rule.to.empty()) out.emplace_back();
   for (const model::To& to : rule.to) {
-    const bool fits = (to.methods.empty() || has(to.methods, request.method)) && !has(to.not_methods, request.method) &&
-                      (to.hosts.empty() || host_holds(to.hosts, request.host)) &&
-                      !host_holds(to.not_hosts, request.host) &&
-                      (to.ports.empty() || port_holds(to.ports, request.port)) &&
-                      !port_holds(to.not_ports, request.port) && !path_holds(to.not_paths, request.segments);
+    bool fits = true;
+    if (!to.methods.empty()) fits = hit("methods", has(to.methods, request.method)) && fits;
+    if (!to.hosts.empty()) fits = hit("hosts", host_holds(to.hosts, request.host)) && fits;
+    if (!to.ports.empty()) fits = hit("ports", port_holds(to.ports, request.port)) && fits;
+    if (!to.not_methods.empty()) fits = hit("notMethods", !has(to.not_methods, request.method)) && fits;
+    if (!to.not_hosts.empty()) fits = hit("notHosts", !host_holds(to.not_hosts, request.host)) && fits;
+    if (!to.not_ports.empty()) fits = hit("notPorts", !port_holds(to.not_ports, request.port)) && fits;
+    if (!to.not_paths.empty()) fits = hit("notPaths", !path_holds(to.not_paths, request.segments)) && fits;
     if (!fits) continue;
     if (to.paths.empty()) out.emplace_back();
     for (const auto& pattern : to.paths) {
-      if (const auto binding = path_binding(pattern, request.segments)) out.push_back(*binding);
+      const auto binding = path_binding(pattern, request.segments);
+      if (hit("paths", binding.has_value())) out.push_back(*binding);
     }
   }
   return out;
@@ -199,7 +225,7 @@ bool in_block(const Cidr& block, const IpAddress& address) {
 }
 
 /// claims: null pointer: a token might say anything.
-bool when_holds(const model::When& when, const Request& request, const Binding& binding, const json* claims) {
+bool when_says(const model::When& when, const Request& request, const Binding& binding, const json* claims) {
   if (const auto* source = std::get_if<model::SourceIpCondition>(&when)) {
     for (const Cidr& block : source->blocks) {
       if (in_block(block, request.source)) return true;
@@ -217,10 +243,15 @@ bool when_holds(const model::When& when, const Request& request, const Binding& 
   return claim != nullptr && text_of(*claim) == bound->second;
 }
 
+bool when_holds(const model::When& when, const Request& request, const Binding& binding, const json* claims) {
+  constexpr const char* kNames[] = {"pathVariable", "sourceIPs", "header"};
+  return hit(kNames[when.index()], when_says(when, request, binding, claims));
+}
+
 bool request_fits(const model::Rule& rule, const Request& request, const json* claims) {
   for (const Binding& binding : bindings(rule, request)) {
     bool all = true;
-    for (const auto& when : rule.when) all = all && when_holds(when, request, binding, claims);
+    for (const auto& when : rule.when) all = when_holds(when, request, binding, claims) && all;
     if (all) return true;
   }
   return false;
@@ -280,7 +311,7 @@ FromAnswer ask_from(const Policy& policy, const model::Rule& rule, const Caller&
       out.token_helps = true;
       for (const auto& identity : caller.identities) {
         if (!entry_holds_but_scopes(from, identity, caller.claims)) continue;
-        if (list_holds(from.scopes, identity.scopes)) {
+        if (scopes_hold(from, identity)) {
           out.holds = true;
           matched.insert(identity.provider);
         } else if (!out.scopes_missing) {
@@ -335,6 +366,11 @@ Answer judge(const std::vector<const Policy*>& policies, bool default_allow, con
 }
 
 }  // namespace
+
+Hits& hits() {
+  static Hits all;
+  return all;
+}
 
 Answers decide(std::vector<const Policy*> policies, bool default_allow, const Caller& caller, const Request& request) {
   std::sort(policies.begin(), policies.end(),

@@ -48,6 +48,12 @@ struct Answers {
   std::optional<Answer> audit;
 };
 
+/// How often each thing was asked and how it ended, so that a random test can tell that it asked everything.
+struct Hits {
+  std::map<std::string, std::size_t> count;  ///< "In holds", "hosts fails", ...
+};
+Hits& hits();
+
 /// Policies in any order.
 Answers decide(std::vector<const Policy*> policies, bool default_allow, const Caller& caller, const Request& request);
 

@@ -1,6 +1,6 @@
 #include <stdexcept>
 
-#include "core/policy/testing.h"
+#include "core/policy/case_builder_test.h"
 
 namespace meshauth::policy::testing {
 
