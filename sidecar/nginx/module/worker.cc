@@ -100,9 +100,9 @@ bool Worker::look_is_due() {
   auto bundle = folder_.bundle_stamp();
   auto fresh = folder_.fresh_stamp();
   // A folder that never had a bundle is no refusal: nothing has come yet.
-  const bool nothing_yet = bundle.target.empty() && !bundle.manifest.exists && !seen_bundle_;
-  if (!nothing_yet && seen_bundle_ != bundle) look_.bundle = std::move(bundle);
-  if ((fresh.json.exists || seen_fresh_) && seen_fresh_ != fresh) look_.fresh = fresh;
+  const bool nothing_yet = bundle.target.empty() && !bundle.manifest.exists && !watched_bundle_.seen();
+  if (!nothing_yet && watched_bundle_.due(bundle, now())) look_.bundle = std::move(bundle);
+  if ((fresh.json.exists || watched_fresh_.seen()) && watched_fresh_.due(fresh, now())) look_.fresh = fresh;
   return look_.bundle || look_.fresh;
 }
 
@@ -137,11 +137,9 @@ void Worker::on_loaded(ngx_event_t* event) noexcept {
 
 void Worker::apply(Look& look) {
   if (look.fresh) {
-    seen_fresh_ = look.fresh;
-    apply_fresh(look.loaded_fresh ? std::move(*look.loaded_fresh) : fail("fresh.json: out of memory"));
+    apply_fresh(*look.fresh, look.loaded_fresh ? std::move(*look.loaded_fresh) : fail("fresh.json: out of memory"));
   }
   if (look.bundle) {
-    seen_bundle_ = look.bundle;
     apply_bundle(*look.bundle, look.loaded ? std::move(*look.loaded) : fail("out of memory"));
   }
   look = {};
@@ -149,9 +147,11 @@ void Worker::apply(Look& look) {
 
 void Worker::apply_bundle(const BundleStamp& stamp, Result<std::unique_ptr<engine::Snapshot>> loaded) {
   if (!loaded) {
-    refused(revision_named_by(stamp), loaded.error().message);
+    const std::string& why = loaded.error().message;
+    if (watched_bundle_.refused(stamp, why, now())) refused(revision_named_by(stamp), why);
     return;
   }
+  watched_bundle_.accepted(stamp);
   const auto begin = std::chrono::steady_clock::now();
   (*loaded)->set_fresh(fresh_);
   snapshot_ = std::move(*loaded);  // frees the old one
@@ -162,12 +162,14 @@ void Worker::apply_bundle(const BundleStamp& stamp, Result<std::unique_ptr<engin
   say(std::move(swapped));
 }
 
-void Worker::apply_fresh(Result<bundle::Fresh> loaded) {
+void Worker::apply_fresh(const FreshStamp& stamp, Result<bundle::Fresh> loaded) {
   if (!loaded) {
     // Its two files are replaced one after the other: between them the signature does not fit, which is no news.
-    fresh_failure_ = Failure{loaded.error().message, now()};
+    const std::string& why = loaded.error().message;
+    if (watched_fresh_.refused(stamp, why, now())) fresh_failure_ = Failure{why, now()};
     return;
   }
+  watched_fresh_.accepted(stamp);
   fresh_failure_.reset();
   fresh_.merge(*loaded);
   if (snapshot_) snapshot_->set_fresh(fresh_);

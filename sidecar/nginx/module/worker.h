@@ -15,6 +15,7 @@
 #include "sidecar/nginx/counters.h"
 #include "sidecar/nginx/module/config.h"
 #include "sidecar/nginx/reporter.h"
+#include "sidecar/nginx/watched.h"
 
 namespace meshauth::nginx {
 
@@ -55,7 +56,7 @@ class Worker {
   void look_again();
   void apply(Look& look);
   void apply_bundle(const BundleStamp& stamp, Result<std::unique_ptr<engine::Snapshot>> loaded);
-  void apply_fresh(Result<bundle::Fresh> loaded);
+  void apply_fresh(const FreshStamp& stamp, Result<bundle::Fresh> loaded);
   void watch();
   void unwatch();
   void tick();
@@ -79,8 +80,8 @@ class Worker {
 
   std::unique_ptr<engine::Snapshot> snapshot_;
   bundle::Fresh fresh_;
-  std::optional<BundleStamp> seen_bundle_;  // accepted or refused: not looked at again
-  std::optional<FreshStamp> seen_fresh_;
+  Watched<BundleStamp> watched_bundle_;
+  Watched<FreshStamp> watched_fresh_;
   Look look_;
   bool looking_ = false;  // the thread has look_
 
