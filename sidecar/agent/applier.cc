@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <limits>
+
 #include "operator/log/log.h"
 
 namespace meshauth::agent {
@@ -164,8 +166,8 @@ void Applier::switch_link() {
 }
 
 void Applier::reload() {
-  reload_began_ = unix_milliseconds();
-  nginx_.reload();
+  reload_began_ = std::numeric_limits<std::int64_t>::max();  // no worker is new yet
+  nginx_.reload([this] { reload_began_ = unix_milliseconds() + 1; });
 }
 
 void Applier::switch_back() {

@@ -17,6 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTestLimit = 20s;
+constexpr auto kLookForPidFile = 5ms;
 constexpr auto kFirstPause = 100ms;
 constexpr auto kLongestPause = 5000ms;
 constexpr auto kStable = 10s;  // after this long the next end is a new story
@@ -46,6 +47,7 @@ Nginx::Nginx(net::asio::io_context& io, Processes& processes, const Options& opt
       processes_(processes),
       on_end_(std::move(ended)),
       restart_(io),
+      signal_(io),
       limit_(io),
       pause_(kFirstPause) {}
 
@@ -93,6 +95,7 @@ void Nginx::start() {
   restart_.cancel();
   if (running()) return;
   started_ = std::chrono::steady_clock::now();
+  ::unlink((options_.work_dir + "/nginx.pid").c_str());
   const auto pid = processes_.start(command(options_.work_dir), -1, [this](int status) { exited(status); });
   if (!pid) {
     log::error("nginx cannot be started", {{"error", pid.error()}});
@@ -104,6 +107,7 @@ void Nginx::start() {
 
 void Nginx::exited(int status) {
   pid_ = -1;
+  on_signalled_ = nullptr;
   if (on_stopped_) {
     limit_.cancel();
     return std::exchange(on_stopped_, nullptr)();
@@ -119,16 +123,38 @@ void Nginx::exited(int status) {
   on_end_();
 }
 
-void Nginx::reload() {
-  if (!running()) return start();
-  ::kill(pid_, SIGHUP);
+void Nginx::reload(std::function<void()> signalled) {
+  if (!running()) {
+    start();
+    return signalled();
+  }
+  on_signalled_ = std::move(signalled);
+  signal_reload();
+}
+
+// nginx writes its pid file after it has set its signal handlers: a SIGHUP before that would end it.
+bool Nginx::takes_signals() const {
+  const auto pid = read_file(options_.work_dir + "/nginx.pid", 64);
+  return pid && trimmed(*pid) == std::to_string(pid_);
+}
+
+void Nginx::signal_reload() {
+  if (!running() || !on_signalled_) return;
+  if (takes_signals()) {
+    ::kill(pid_, SIGHUP);
+    return std::exchange(on_signalled_, nullptr)();
+  }
+  signal_.expires_after(kLookForPidFile);
+  signal_.async_wait([this](net::error_code error) {
+    if (!error) signal_reload();
+  });
 }
 
 void Nginx::stop(bool graceful, std::chrono::milliseconds limit, std::function<void()> done) {
   restart_.cancel();
   if (!running()) return done();
   on_stopped_ = std::move(done);
-  ::kill(pid_, graceful ? SIGQUIT : SIGTERM);
+  ::kill(pid_, graceful && takes_signals() ? SIGQUIT : SIGTERM);
   limit_.expires_after(limit);
   limit_.async_wait([this](net::error_code error) {
     if (error || !running()) return;

@@ -27,8 +27,9 @@ class Nginx {
   const std::string& installed() const { return installed_; }
 
   void start();
-  /// A new generation of workers. Starts nginx if it does not run.
-  void reload();
+  /// A new generation of workers; starts nginx if it does not run. `signalled` is called when nginx is told: workers
+  /// that start later have what is installed now. Not called if nginx ends before that.
+  void reload(std::function<void()> signalled);
   /// done once nginx has ended. Graceful: requests are finished first, at most for `limit`.
   void stop(bool graceful, std::chrono::milliseconds limit, std::function<void()> done);
 
@@ -40,12 +41,16 @@ class Nginx {
   static Status write_auth_conf(const std::string& folder, const std::string& auth_conf);
   std::vector<std::string> command(const std::string& folder) const;
   void exited(int status);
+  bool takes_signals() const;
+  void signal_reload();
 
   const Options& options_;
   Processes& processes_;
   std::function<void()> on_end_;
   std::function<void()> on_stopped_;
+  std::function<void()> on_signalled_;
   net::asio::steady_timer restart_;
+  net::asio::steady_timer signal_;
   net::asio::steady_timer limit_;
   std::chrono::milliseconds pause_;
   std::chrono::steady_clock::time_point started_{};

@@ -21,9 +21,12 @@ using net::error_code;
 [[noreturn]] void become(char* const* argv, int errors, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(127);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  // A reload that is asked for before nginx has its handlers would end it. Held back, it is taken up when nginx's
+  // master first waits: that is with all signals open (sigsuspend), and its workers open them for themselves.
+  sigset_t held;
+  sigemptyset(&held);
+  sigaddset(&held, SIGHUP);
+  ::sigprocmask(SIG_SETMASK, &held, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
   if (errors >= 0) {
     ::dup2(errors, STDOUT_FILENO);
