@@ -18,7 +18,7 @@ using http::testing::TlsTestServer;
 
 namespace {
 
-constexpr std::chrono::seconds kPatience{30};
+constexpr std::chrono::seconds kPatience{120};
 
 std::string keys_json() {
   static const std::string json = jose::testing::key_set({jose::testing::TestKey::p256().jwk({{"kid", "k1"}})});
