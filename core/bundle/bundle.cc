@@ -80,6 +80,15 @@ Result<Manifest> read_manifest(std::string_view json) {
 
 }  // namespace
 
+std::string auth_conf_digest(std::string_view auth_conf) {
+  std::string directives;
+  for (const std::string_view line : split(auth_conf, '\n')) {
+    const auto first = line.find_first_not_of(" \t\r");
+    if (first != std::string_view::npos && line[first] != '#') directives.append(line).append("\n");
+  }
+  return sha256_hex(directives);
+}
+
 std::string revision_of(const Files& files) {
   std::string lines;
   for (const std::string_view name : kFiles) {

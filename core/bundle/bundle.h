@@ -54,6 +54,9 @@ struct Bundle {
 /// SHA-256 over the lines `name NUL size NUL sha256hex LF` of kFiles.
 std::string revision_of(const Files& files);
 
+/// What an auth.conf makes nginx do, as 64 hex digits: SHA-256 over its lines that are neither empty nor comments.
+std::string auth_conf_digest(std::string_view auth_conf);
+
 /// Errors: a file missing or too many, more than kMaxBundleBytes.
 Result<Bundle> make_bundle(Files files, std::string workload, Epoch epoch, const SigningKey& key);
 

@@ -70,6 +70,14 @@ TEST_CASE_FIXTURE(Fixture, "a bundle that no ConfigMap can hold is refused") {
   CHECK(made.error().message.find("fewer or smaller policies") != std::string::npos);
 }
 
+TEST_CASE("comments and empty lines make no other auth.conf, everything else does") {
+  CHECK(auth_conf_digest("") == auth_conf_digest("# made by\n\n \t\n"));
+  CHECK(auth_conf_digest("a b;\n") == auth_conf_digest("# x\na b;"));
+  CHECK(auth_conf_digest("a b;") != auth_conf_digest("a c;"));
+  CHECK(auth_conf_digest("a b;") != auth_conf_digest(""));
+  CHECK(auth_conf_digest("a b;\nc d;") != auth_conf_digest("c d;\na b;"));
+}
+
 TEST_CASE("epochs are ordered by term, then by sequence") {
   CHECK(Epoch{1, 9} < Epoch{2, 0});
   CHECK(Epoch{2, 1} < Epoch{2, 2});

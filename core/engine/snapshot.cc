@@ -113,6 +113,7 @@ Result<std::unique_ptr<Snapshot>> make_snapshot(const bundle::Bundle& bundle) {
   snapshot->revision = bundle.manifest.revision;
   snapshot->epoch = bundle.manifest.epoch;
   snapshot->workload = bundle.manifest.workload;
+  snapshot->auth_conf = bundle::auth_conf_digest(file("auth.conf"));
   return snapshot;
 }
 

@@ -31,7 +31,8 @@ class Snapshot {
 
   std::string revision;  ///< empty where it was built from no bundle (command line)
   bundle::Epoch epoch;
-  std::string workload;  ///< namespace/name
+  std::string workload;   ///< namespace/name
+  std::string auth_conf;  ///< bundle::auth_conf_digest; empty where it was built from no bundle
 
   jose::Verifier& verifier() { return verifier_; }
   const policy::Engine& engine() const { return engine_; }

@@ -123,6 +123,7 @@ std::string to_json(const WorkerReport& report) {
       fmt::format("{{\"v\":{},\"pid\":{},\"worker\":{},\"started\":{},\"type\":\"{}\"", kWorkerReportVersion,
                   report.pid, report.worker, report.started, worker_event_name(report.event));
   append_member(out, "revision", report.revision);
+  append_member(out, "authConf", report.auth_conf);
   if (report.draining) out += ",\"draining\":true";
   if (report.event == WorkerEvent::swapped)
     fmt::format_to(std::back_inserter(out), ",\"swapMs\":{:.3f}", report.swap_ms);
@@ -159,6 +160,7 @@ Result<WorkerReport> parse_worker_report(std::string_view json) {
   members.read("worker", worker);
   members.read("started", report.started);
   members.read("revision", report.revision);
+  members.read("authConf", report.auth_conf);
   members.read("draining", report.draining);
   members.read("swapMs", report.swap_ms);
   members.read("refused", report.refused);

@@ -3,7 +3,7 @@
 // and every report carries the revision in force, so that a lost one heals with the next.
 //
 // {"v":1,"pid":4711,"worker":0,"started":1700000000123,"type":"swapped","revision":"<64 hex>","draining":false,
-//  "swapMs":1.25,"fresh":false,"detail":"","refused":"","source":"","kid":"","counters":[...]}
+//  "authConf":"<64 hex>","swapMs":1.25,"fresh":false,"detail":"","refused":"","source":"","kid":"","counters":[...]}
 #pragma once
 
 #include <cstdint>
@@ -53,6 +53,7 @@ struct WorkerReport {
   unsigned worker = 0;       ///< nginx's slot, 0 ..; two processes have the same one while an old one drains
   std::int64_t started = 0;  ///< unix milliseconds; with pid it names one process
   std::string revision;      ///< in force; empty: none, every request is answered 503
+  std::string auth_conf;     ///< digest of the auth.conf that nginx gave it, which no swap changes
   bool draining = false;     ///< an old worker after a reload: it takes no new connections
   double swap_ms = 0;        ///< swapped: how long the event loop was held
   std::string refused;       ///< refused: what was refused: a revision, else "fresh.json" or "current"

@@ -14,6 +14,7 @@ WorkerReport full() {
   report.worker = 3;
   report.started = 1700000000123;
   report.revision = std::string(64, 'a');
+  report.auth_conf = std::string(64, 'b');
   report.draining = true;
   report.refused = "fresh.json";
   report.detail = "a \"quoted\"\nword";

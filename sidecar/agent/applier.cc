@@ -2,8 +2,6 @@
 
 #include <signal.h>
 
-#include <limits>
-
 #include "operator/log/log.h"
 
 namespace meshauth::agent {
@@ -13,11 +11,6 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr auto kLook = 250ms;  // how often dead workers are looked for while we wait
-
-std::int64_t unix_milliseconds() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 double milliseconds_since(steady_clock::time_point then) {
   return std::chrono::duration<double, std::milli>(steady_clock::now() - then).count();
@@ -73,9 +66,10 @@ void Applier::take(bundle::Bundle bundle) {
   candidate_ = std::move(bundle);
   failure_.clear();
   is_switched_ = false;
-  reload_began_ = 0;
+  is_reloaded_ = false;
   began_ = steady_clock::now();
-  fire(same_directives(auth_conf(candidate_), nginx_.installed()) ? ApplyEvent::Offer : ApplyEvent::OfferNewAuthConf);
+  const bool same = bundle::auth_conf_digest(auth_conf(candidate_)) == nginx_.installed();
+  fire(same ? ApplyEvent::Offer : ApplyEvent::OfferNewAuthConf);
 }
 
 void Applier::fire(ApplyEvent event) {
@@ -166,8 +160,8 @@ void Applier::switch_link() {
 }
 
 void Applier::reload() {
-  reload_began_ = std::numeric_limits<std::int64_t>::max();  // no worker is new yet
-  nginx_.reload([this] { reload_began_ = unix_milliseconds() + 1; });
+  is_reloaded_ = true;
+  nginx_.reload();
 }
 
 void Applier::switch_back() {
@@ -210,7 +204,7 @@ void Applier::on_timer() {
 }
 
 Wanted Applier::wanted() const {
-  return {revision(), worker_count_, reload_began_};
+  return {revision(), nginx_.installed(), worker_count_};
 }
 
 void Applier::check_workers() {
@@ -236,7 +230,7 @@ void Applier::note(const engine::WorkerReport& report) {
     log::warning("a worker refused what it was given",
                  {{"pid", report.pid}, {"refused", report.refused}, {"detail", report.detail}});
     const bool ours = candidate_ && is_switched_ && report.refused == candidate_->manifest.revision;
-    if (ours && report.started >= reload_began_) {
+    if (ours && report.auth_conf == nginx_.installed()) {
       failure_ = fmt::format("worker {}: {}", report.pid, report.detail);
       return fire(ApplyEvent::Refused);
     }
@@ -248,8 +242,6 @@ void Applier::nginx_ended() {
   // Workers outlive a master that was killed, and keep its ports from the next one.
   for (const auto& worker : workers_.view()) ::kill(static_cast<pid_t>(worker.pid), SIGQUIT);
   workers_.clear();
-  if (reload_began_ == 0) return;
-  // Whoever starts now starts with the new configuration; the time of the signal says no more.
   if (state_ == ApplyState::Reloading && failure_.empty()) {
     failure_ = "nginx ended while it took up the new configuration";
     net::asio::post(io_, [this] { fire(ApplyEvent::Refused); });
@@ -262,12 +254,12 @@ void Applier::ack(bundle::Outcome outcome) {
   ack.outcome = outcome;
   if (outcome != bundle::Outcome::Applied) ack.detail = failure_;
   if (outcome == bundle::Outcome::Applied) {
-    if (reload_began_ != 0) ack.reload_ms = milliseconds_since(began_);
-    if (reload_began_ == 0 && is_switched_) ack.swap_ms = workers_.swap_ms(ack.revision);
+    if (is_reloaded_) ack.reload_ms = milliseconds_since(began_);
+    if (!is_reloaded_ && is_switched_) ack.swap_ms = workers_.swap_ms(ack.revision);
     log::info("bundle in force",
               {{"revision", ack.revision},
                {"ms", milliseconds_since(began_)},
-               {"reloaded", reload_began_ != 0},
+               {"reloaded", is_reloaded_},
                {"epoch", fmt::format("{}.{}", candidate_->manifest.epoch.term, candidate_->manifest.epoch.sequence)}});
   } else {
     log::warning(outcome == bundle::Outcome::Refused ? "bundle refused, the one before goes on"

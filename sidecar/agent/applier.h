@@ -80,9 +80,9 @@ class Applier {
   std::optional<bundle::Bundle> postponed_;
   std::optional<bundle::Bundle> offered_;  // last
   bundle::Epoch highest_;
-  bool is_switched_ = false;       // the link was moved for the candidate
-  std::string failure_;            // why the candidate is refused
-  std::int64_t reload_began_ = 0;  // unix milliseconds, 0: no reload
+  bool is_switched_ = false;  // the link was moved for the candidate
+  std::string failure_;       // why the candidate is refused
+  bool is_reloaded_ = false;
   std::chrono::steady_clock::time_point began_{};
   std::chrono::steady_clock::time_point deadline_{};
   std::optional<bundle::Ack> last_ack_;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/bundle/bundle.h"
 #include "operator/log/log.h"
 #include "sidecar/agent/folder.h"
 
@@ -67,7 +68,9 @@ Status Nginx::write_folder(const std::string& folder) const {
 
 Status Nginx::write_auth_conf(const std::string& folder, const std::string& auth_conf) {
   if (const auto written = write_file(folder + "/auth.conf", auth_conf); !written) return written;
-  return write_file(folder + "/auth.grpc.conf", grpc_auth_conf(auth_conf));
+  if (const auto written = write_file(folder + "/auth.grpc.conf", grpc_auth_conf(auth_conf)); !written) return written;
+  return write_file(folder + "/auth.digest.conf",
+                    fmt::format("mesh_auth_conf {};\n", bundle::auth_conf_digest(auth_conf)));
 }
 
 std::vector<std::string> Nginx::command(const std::string& folder) const {
@@ -87,7 +90,7 @@ void Nginx::test(const std::string& auth_conf, std::function<void(Status)> done)
 
 Status Nginx::install(const std::string& auth_conf) {
   const auto written = write_auth_conf(options_.work_dir, auth_conf);
-  if (written) installed_ = auth_conf;
+  if (written) installed_ = bundle::auth_conf_digest(auth_conf);
   return written;
 }
 
@@ -107,7 +110,7 @@ void Nginx::start() {
 
 void Nginx::exited(int status) {
   pid_ = -1;
-  on_signalled_ = nullptr;
+  is_to_reload_ = false;
   if (on_stopped_) {
     limit_.cancel();
     return std::exchange(on_stopped_, nullptr)();
@@ -123,12 +126,9 @@ void Nginx::exited(int status) {
   on_end_();
 }
 
-void Nginx::reload(std::function<void()> signalled) {
-  if (!running()) {
-    start();
-    return signalled();
-  }
-  on_signalled_ = std::move(signalled);
+void Nginx::reload() {
+  if (!running()) return start();
+  is_to_reload_ = true;
   signal_reload();
 }
 
@@ -139,10 +139,11 @@ bool Nginx::takes_signals() const {
 }
 
 void Nginx::signal_reload() {
-  if (!running() || !on_signalled_) return;
+  if (!running() || !is_to_reload_) return;
   if (takes_signals()) {
+    is_to_reload_ = false;
     ::kill(pid_, SIGHUP);
-    return std::exchange(on_signalled_, nullptr)();
+    return;
   }
   signal_.expires_after(kLookForPidFile);
   signal_.async_wait([this](net::error_code error) {

@@ -24,12 +24,12 @@ class Nginx {
   void test(const std::string& auth_conf, std::function<void(Status)> done);
   /// What nginx reads with its next start or reload.
   Status install(const std::string& auth_conf);
+  /// bundle::auth_conf_digest of that.
   const std::string& installed() const { return installed_; }
 
   void start();
-  /// A new generation of workers; starts nginx if it does not run. `signalled` is called when nginx is told: workers
-  /// that start later have what is installed now. Not called if nginx ends before that.
-  void reload(std::function<void()> signalled);
+  /// A new generation of workers, with what is installed; starts nginx if it does not run.
+  void reload();
   /// done once nginx has ended. Graceful: requests are finished first, at most for `limit`.
   void stop(bool graceful, std::chrono::milliseconds limit, std::function<void()> done);
 
@@ -48,7 +48,6 @@ class Nginx {
   Processes& processes_;
   std::function<void()> on_end_;
   std::function<void()> on_stopped_;
-  std::function<void()> on_signalled_;
   net::asio::steady_timer restart_;
   net::asio::steady_timer signal_;
   net::asio::steady_timer limit_;
@@ -56,6 +55,7 @@ class Nginx {
   std::chrono::steady_clock::time_point started_{};
   std::string installed_;
   pid_t pid_ = -1;
+  bool is_to_reload_ = false;  // but its pid file is not there yet
 };
 
 }  // namespace meshauth::agent

@@ -22,20 +22,7 @@ json server_values(const Mapping& mapping, std::size_t index) {
           {"grpc", mapping.protocol == Mapping::Protocol::Grpc}};
 }
 
-std::vector<std::string_view> directives(std::string_view auth_conf) {
-  auto lines = split(auth_conf, '\n');
-  std::erase_if(lines, [](std::string_view line) {
-    const auto first = line.find_first_not_of(" \t\r");
-    return first == std::string_view::npos || line[first] == '#';
-  });
-  return lines;
-}
-
 }  // namespace
-
-bool same_directives(std::string_view auth_conf, std::string_view other) {
-  return directives(auth_conf) == directives(other);
-}
 
 Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& place) {
   const auto text = read_file(options.templates + "/nginx.conf.mustache", kMaxTemplateBytes);
@@ -50,6 +37,7 @@ Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& 
                  {"pid_file", place.folder + "/nginx.pid"},
                  {"auth_conf", place.folder + "/auth.conf"},
                  {"auth_grpc_conf", place.folder + "/auth.grpc.conf"},
+                 {"auth_digest_conf", place.folder + "/auth.digest.conf"},
                  {"module", options.module},
                  {"bundle_dir", options.bundle_dir},
                  {"trust_file", options.trust_file},

@@ -11,7 +11,7 @@ namespace meshauth::agent {
 
 /// What only the agent knows, beside the options. Paths are absolute.
 struct NginxPlace {
-  std::string folder;  ///< holds auth.conf, auth.grpc.conf, nginx.pid and the temporary files
+  std::string folder;  ///< holds auth.conf, auth.grpc.conf, auth.digest.conf, nginx.pid and the temporary files
   std::string agent_socket;
   std::string user;                ///< what workers run as where nginx starts as root; empty: nginx is not root
   std::size_t connections = 1024;  ///< of one worker, half of them to the application
@@ -19,9 +19,6 @@ struct NginxPlace {
 
 /// Errors: a template that is not readable or not allowed, a value that nginx cannot quote.
 Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& place);
-
-/// Do both make nginx do the same? Comments and empty lines do not count: a reload costs.
-bool same_directives(std::string_view auth_conf, std::string_view other);
 
 /// auth.conf for locations that grpc_pass: the same headers, under the name that nginx's gRPC proxy takes.
 std::string grpc_auth_conf(std::string_view auth_conf);

@@ -20,6 +20,7 @@ void Workers::note(const engine::WorkerReport& report, std::chrono::steady_clock
   worker.pid = report.pid;
   worker.started = report.started;
   worker.revision = report.revision;
+  worker.auth_conf = report.auth_conf;
   worker.draining = report.draining;
   worker.heard = now;
   if (report.event == engine::WorkerEvent::swapped) worker.swap_ms = report.swap_ms;
@@ -31,24 +32,23 @@ void Workers::drop_dead() {
 
 std::string Workers::missing(const Wanted& wanted) {
   drop_dead();
-  std::size_t new_enough = 0;
+  std::size_t running = 0;
   std::int64_t old = 0;
   for (const auto& [key, worker] : workers_) {
     if (worker.draining) continue;
+    if (worker.auth_conf != wanted.auth_conf) {
+      old = worker.pid;
+      continue;
+    }
     if (worker.revision != wanted.revision) {
       return fmt::format("worker {} {}", worker.pid,
                          worker.revision.empty() ? std::string("has no valid bundle")
                                                  : fmt::format("still runs {}", worker.revision.substr(0, 12)));
     }
-    if (worker.started >= wanted.since) {
-      ++new_enough;
-    } else {
-      old = worker.pid;
-    }
+    ++running;
   }
-  if (new_enough >= wanted.count && old == 0) return {};
-  if (new_enough >= wanted.count) return fmt::format("worker {} of before the reload still takes requests", old);
-  return fmt::format("{} of {} {}workers have started", new_enough, wanted.count, wanted.since > 0 ? "new " : "");
+  if (running < wanted.count) return fmt::format("{} of {} workers have started", running, wanted.count);
+  return old == 0 ? std::string() : fmt::format("worker {} of before the reload still takes requests", old);
 }
 
 bool Workers::all_run(const Wanted& wanted) {

@@ -18,17 +18,18 @@ struct WorkerView {
   std::int64_t pid = 0;
   std::int64_t started = 0;  ///< unix milliseconds
   std::string revision;      ///< empty: none, it answers 503
+  std::string auth_conf;     ///< digest of the one that nginx gave it
   bool draining = false;
   double swap_ms = 0;  ///< of its last swap
   std::chrono::steady_clock::time_point heard{};
 };
 
-/// What is asked of the workers: that each runs `revision` and started at `since` or later, and that there are `count`.
-/// Workers of before a reload have its configuration: while they take requests, the reload is not done.
+/// What is asked of the workers: that each runs `revision` with the auth.conf of that digest, and that there are
+/// `count`. Workers of before a reload have another one: while they take requests, the reload is not done.
 struct Wanted {
   std::string revision;
+  std::string auth_conf;
   std::size_t count = 1;
-  std::int64_t since = 0;  ///< unix milliseconds; 0: any
 };
 
 class Workers {

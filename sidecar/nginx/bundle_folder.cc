@@ -65,6 +65,13 @@ FileStamp stamp_of(const std::string& path) {
           nanoseconds(info.st_ctim)};
 }
 
+/// Empty if it is no link.
+std::string link_target(const std::string& path) {
+  char target[PATH_MAX];
+  const ssize_t size = ::readlink(path.c_str(), target, sizeof target);
+  return size > 0 ? std::string(target, static_cast<std::size_t>(size)) : std::string();
+}
+
 Result<bundle::Files> read_files(int folder) {
   bundle::Files files;
   for (const std::string_view name : bundle::kFiles) {
@@ -82,9 +89,7 @@ BundleFolder::BundleFolder(std::string folder, std::string trust_file, std::stri
 
 BundleStamp BundleFolder::bundle_stamp() const {
   BundleStamp stamp;
-  char target[PATH_MAX];
-  const ssize_t size = ::readlink((folder_ + "/current").c_str(), target, sizeof target);
-  if (size > 0) stamp.target.assign(target, static_cast<std::size_t>(size));
+  stamp.target = link_target(folder_ + "/current");
   stamp.manifest = stamp_of(folder_ + "/current/manifest.json");
   stamp.signature = stamp_of(folder_ + "/current/manifest.json.sig");
   stamp.trust = stamp_of(trust_file_);
@@ -103,9 +108,17 @@ Result<bundle::Trust> BundleFolder::read_trust() const {
   return trust;
 }
 
-Result<std::unique_ptr<engine::Snapshot>> BundleFolder::load() const {
-  const Fd revision(::open((folder_ + "/current").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!revision.open()) return fail("{}/current cannot be opened: {}", folder_, why());
+LoadedBundle BundleFolder::load() const {
+  // The name that is reported and the folder that is read must be of one moment.
+  const auto target = link_target(folder_ + "/current");
+  if (target.empty()) return {"current", load_revision(folder_ + "/current")};
+  const std::string path = target.starts_with('/') ? target : folder_ + '/' + target;
+  return {target.substr(target.rfind('/') + 1), load_revision(path)};
+}
+
+Result<std::unique_ptr<engine::Snapshot>> BundleFolder::load_revision(const std::string& path) const {
+  const Fd revision(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!revision.open()) return fail("{} cannot be opened: {}", path, why());
   auto trust = read_trust();
   if (!trust) return tl::unexpected(trust.error());
   auto manifest_json = read_at(revision.get(), "manifest.json", kMaxSmallFile, O_NOFOLLOW);
@@ -137,13 +150,6 @@ Status check_trust_file(const std::string& path) {
   if (!trust) return fail("{}: {}", path, trust.error().message);
   if (trust->signing_keys.empty()) return fail("{} holds no signing key", path);
   return {};
-}
-
-std::string revision_named_by(const BundleStamp& stamp) {
-  const std::string& target = stamp.target;
-  if (target.empty()) return "current";
-  const auto slash = target.rfind('/');
-  return slash == std::string::npos ? target : target.substr(slash + 1);
 }
 
 }  // namespace meshauth::nginx

@@ -35,6 +35,12 @@ struct FreshStamp {
   friend bool operator==(const FreshStamp&, const FreshStamp&) = default;
 };
 
+/// What a look at `current` found.
+struct LoadedBundle {
+  std::string name;  ///< the last part of the link's target, which is the revision; "current" if it is no link
+  Result<std::unique_ptr<engine::Snapshot>> snapshot = fail("nothing was looked at");
+};
+
 class BundleFolder {
  public:
   /// workload: namespace/name, whose bundle it must be.
@@ -46,14 +52,15 @@ class BundleFolder {
   BundleStamp bundle_stamp() const;
   FreshStamp fresh_stamp() const;
 
-  /// Opens `current` once and reads everything below that one open folder, so that a link that moves meanwhile does not
-  /// mix two bundles. Checks signature, digests and workload, then parses.
-  Result<std::unique_ptr<engine::Snapshot>> load() const;
+  /// Follows `current` once and reads everything below that one open folder, so that a link that moves meanwhile does
+  /// not mix two bundles. Checks signature, digests and workload, then parses.
+  LoadedBundle load() const;
 
   /// Errors: no file, not signed by a trusted key, not readable.
   Result<bundle::Fresh> load_fresh() const;
 
  private:
+  Result<std::unique_ptr<engine::Snapshot>> load_revision(const std::string& path) const;
   Result<bundle::Trust> read_trust() const;
 
   std::string folder_, trust_file_, workload_;
@@ -61,8 +68,5 @@ class BundleFolder {
 
 /// For `nginx -t`: the file is there and holds at least one signing key.
 Status check_trust_file(const std::string& path);
-
-/// The last part of the link's target, which is the revision; "current" if there is none.
-std::string revision_named_by(const BundleStamp& stamp);
 
 }  // namespace meshauth::nginx

@@ -76,6 +76,14 @@ char* set_workload(ngx_conf_t* cf, MainConf& conf, std::string_view value) {
   return copy(cf->pool, value, conf.workload) ? NGX_CONF_OK : kError;
 }
 
+char* set_auth_conf(ngx_conf_t* cf, MainConf& conf, std::string_view value) {
+  if (conf.auth_conf.data) return kDuplicate;
+  if (value.size() != 64 || value.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
+    return refuse(cf, in_quotes(value) + " is no SHA-256 of an auth.conf: 64 hexadecimal digits in lower case");
+  }
+  return copy(cf->pool, value, conf.auth_conf) ? NGX_CONF_OK : kError;
+}
+
 char* set_token_cache(ngx_conf_t* cf, MainConf& conf, std::string_view) {
   if (conf.token_cache != NGX_CONF_UNSET_SIZE) return kDuplicate;
   const ssize_t size = ngx_parse_size(&static_cast<ngx_str_t*>(cf->args->elts)[1]);
@@ -192,6 +200,7 @@ ngx_command_t commands[] = {
     main_command<set_trust>("mesh_auth_trust"),
     main_command<set_agent>("mesh_auth_agent"),
     main_command<set_workload>("mesh_auth_workload"),
+    main_command<set_auth_conf>("mesh_auth_conf"),
     main_command<set_token_cache>("mesh_auth_token_cache"),
     main_command<set_audit_allowed>("mesh_auth_audit_allowed"),
     loc_command<set_mode>("mesh_auth"),

@@ -12,6 +12,7 @@ enum Mode : ngx_uint_t { kOff, kOn, kObserve };
 /// http{}: nginx zeroes it, then create_main_conf sets what is unset.
 struct MainConf {
   ngx_str_t bundle, trust, agent, workload;
+  ngx_str_t auth_conf;       // digest of the auth.conf that is included, 64 hex digits; empty: not said
   std::size_t token_cache;   // bytes
   ngx_uint_t audit_allowed;  // of a million allowed requests, how many are logged
   ngx_thread_pool_t* pool;

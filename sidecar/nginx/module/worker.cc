@@ -10,6 +10,7 @@ namespace meshauth::nginx {
 namespace {
 
 constexpr ngx_msec_t kTick = 1000;            // milliseconds; how late a change is seen where inotify does not tell
+constexpr ngx_msec_t kDrain = 100;            // milliseconds that requests begun before the end of listening may need
 constexpr double kLasting = 2;                // seconds after which a pair of files is not being replaced any more
 constexpr std::size_t kMaxPending = 4;        // reports of state kept for an agent that is not there
 constexpr double kUnknownKidInterval = 1;     // seconds between two reports about one key source
@@ -43,7 +44,8 @@ Worker::Worker(const MainConf& conf, ngx_cycle_t* cycle)
       folder_(std::string(view(conf.bundle)), std::string(view(conf.trust)), std::string(view(conf.workload))),
       reporter_(std::string(view(conf.agent))),
       cache_(conf.token_cache, random_seed()),
-      started_(unix_milliseconds()) {
+      started_(unix_milliseconds()),
+      auth_conf_(view(conf.auth_conf)) {
   current_ = this;
 }
 
@@ -51,6 +53,7 @@ Worker::~Worker() {
   say_counters();
   reporter_.send(report(engine::WorkerEvent::bye));
   if (timer_.timer_set) ngx_del_timer(&timer_);
+  if (drain_timer_.timer_set) ngx_del_timer(&drain_timer_);
   unwatch();
   current_ = nullptr;
 }
@@ -65,10 +68,13 @@ bool Worker::start() {
   task_->event.log = cycle_->log;
 
   dumb_.fd = -1;
+  for (ngx_event_t* timer : {&timer_, &drain_timer_}) {
+    timer->data = &dumb_;
+    timer->log = cycle_->log;
+    timer->cancelable = 1;
+  }
   timer_.handler = on_timer;
-  timer_.data = &dumb_;
-  timer_.log = cycle_->log;
-  timer_.cancelable = 1;
+  drain_timer_.handler = on_drain;
 
   watch();  // before the first look, so that no change falls between
   if (look_is_due()) {
@@ -88,6 +94,10 @@ engine::Outcome Worker::decide(const engine::HttpRequest& request, const engine:
   }
   const double at = now();
   engine::Outcome outcome = engine::decide(*snapshot_, request, at, options, &cache_);
+  if (outcome.allow && !fits(*snapshot_)) {
+    outcome = engine::no_bundle();
+    outcome.detail = "this worker was replaced, and its auth.conf with it: the application would see other headers";
+  }
   counters_.add(outcome);
   if (!outcome.unknown_kid.empty()) report_unknown_kid(outcome, at);
   return outcome;
@@ -140,21 +150,34 @@ void Worker::apply(Look& look) {
     apply_fresh(*look.fresh, look.loaded_fresh ? std::move(*look.loaded_fresh) : fail("fresh.json: out of memory"));
   }
   if (look.bundle) {
-    apply_bundle(*look.bundle, look.loaded ? std::move(*look.loaded) : fail("out of memory"));
+    apply_bundle(*look.bundle, std::move(look.loaded));
   }
   look = {};
 }
 
-void Worker::apply_bundle(const BundleStamp& stamp, Result<std::unique_ptr<engine::Snapshot>> loaded) {
+void Worker::apply_bundle(const BundleStamp& stamp, LoadedBundle look) {
+  auto& loaded = look.snapshot;
   if (!loaded) {
     const std::string& why = loaded.error().message;
-    if (watched_bundle_.refused(stamp, why, now())) refused(revision_named_by(stamp), why);
+    if (watched_bundle_.refused(stamp, why, now())) refused(look.name, why);
     return;
   }
   watched_bundle_.accepted(stamp);
+  if (fits(**loaded) || drained_) return swap(std::move(*loaded));
+  // Headers that tell the application who calls change with a reload: until then its policy would meet the old ones.
+  next_ = std::move(*loaded);
+  ngx_log_error(NGX_LOG_NOTICE, cycle_->log, 0, "mesh_auth: revision %s waits for a reload", next_->revision.c_str());
+}
+
+bool Worker::fits(const engine::Snapshot& snapshot) const {
+  return auth_conf_.empty() || snapshot.auth_conf == auth_conf_;
+}
+
+void Worker::swap(std::unique_ptr<engine::Snapshot> next) {
   const auto begin = std::chrono::steady_clock::now();
-  (*loaded)->set_fresh(fresh_);
-  snapshot_ = std::move(*loaded);  // frees the old one
+  next->set_fresh(fresh_);
+  snapshot_ = std::move(next);  // frees the old one
+  next_.reset();
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   ngx_log_error(NGX_LOG_NOTICE, cycle_->log, 0, "mesh_auth: runs revision %s", snapshot_->revision.c_str());
   auto swapped = report(engine::WorkerEvent::swapped);
@@ -201,10 +224,7 @@ void Worker::on_inotify(ngx_event_t* event) noexcept {
   auto* connection = static_cast<ngx_connection_t*>(event->data);
   if (connection->close) {
     connection->close = connection->idle = 0;
-    guarded(event->log, 0, [&] {
-      if (current_) current_->say_counters();  // the agent waits to hear that no request comes here any more
-      return 0;
-    });
+    if (current_) ngx_add_timer(&current_->drain_timer_, kDrain);
     return;
   }
   alignas(inotify_event) char buffer[4096];
@@ -229,6 +249,21 @@ void Worker::on_inotify(ngx_event_t* event) noexcept {
   });
 }
 
+void Worker::on_drain(ngx_event_t* event) noexcept {
+  if (!current_) return;
+  guarded(event->log, 0, [&] {
+    current_->drained();
+    return 0;
+  });
+}
+
+// A request may still come over a connection that is open. It meets the newest policy, like everywhere else.
+void Worker::drained() {
+  drained_ = true;
+  if (next_) swap(std::move(next_));
+  say(report(engine::WorkerEvent::counters));  // the agent waits to hear that no new connection comes here any more
+}
+
 void Worker::on_timer(ngx_event_t* event) noexcept {
   if (!current_) return;
   guarded(event->log, 0, [&] {
@@ -243,8 +278,8 @@ void Worker::tick() {
   look_again();
   tell_lasting_failure();
   say_pending();
-  const bool drains = ngx_exiting && !said_draining_;  // where inotify could not tell
-  if (drains || now() - heartbeat_ >= engine::kHeartbeatSeconds || !counters_.empty()) say_counters();
+  if (ngx_exiting && !drained_ && !drain_timer_.timer_set) drained();  // where inotify could not tell
+  if (now() - heartbeat_ >= engine::kHeartbeatSeconds || !counters_.empty()) say_counters();
 }
 
 // --- reports ---
@@ -256,7 +291,8 @@ engine::WorkerReport Worker::report(engine::WorkerEvent event) const {
   out.worker = static_cast<unsigned>(ngx_worker);
   out.started = started_;
   if (snapshot_) out.revision = snapshot_->revision;
-  out.draining = ngx_exiting != 0;
+  out.auth_conf = auth_conf_;
+  out.draining = drained_;
   return out;
 }
 
@@ -279,7 +315,6 @@ void Worker::say_counters() {
       counters_.give_back(std::move(out.counters));
       return;
     }
-    said_draining_ = out.draining;
   } while (!counters_.empty());
 }
 

@@ -42,7 +42,7 @@ class Worker {
   struct Look {
     std::optional<BundleStamp> bundle;  // set: look at it
     std::optional<FreshStamp> fresh;
-    std::optional<Result<std::unique_ptr<engine::Snapshot>>> loaded;
+    LoadedBundle loaded;
     std::optional<Result<bundle::Fresh>> loaded_fresh;
   };
 
@@ -50,12 +50,16 @@ class Worker {
   static void on_loaded(ngx_event_t* event) noexcept;
   static void on_timer(ngx_event_t* event) noexcept;
   static void on_inotify(ngx_event_t* event) noexcept;
+  static void on_drain(ngx_event_t* event) noexcept;
 
   bool look_is_due();
   void load(Look& look) const;
   void look_again();
   void apply(Look& look);
-  void apply_bundle(const BundleStamp& stamp, Result<std::unique_ptr<engine::Snapshot>> loaded);
+  void apply_bundle(const BundleStamp& stamp, LoadedBundle loaded);
+  void swap(std::unique_ptr<engine::Snapshot> next);
+  bool fits(const engine::Snapshot& snapshot) const;
+  void drained();
   void apply_fresh(const FreshStamp& stamp, Result<bundle::Fresh> loaded);
   void watch();
   void unwatch();
@@ -77,8 +81,10 @@ class Worker {
   engine::TokenCache cache_;
   Counters counters_;
   std::int64_t started_;
+  std::string auth_conf_;  // digest of the one that nginx was started with; empty: any bundle fits
 
   std::unique_ptr<engine::Snapshot> snapshot_;
+  std::unique_ptr<engine::Snapshot> next_;  // does not fit: for the workers that nginx starts after us
   bundle::Fresh fresh_;
   Watched<BundleStamp> watched_bundle_;
   Watched<FreshStamp> watched_fresh_;
@@ -91,13 +97,13 @@ class Worker {
   };
   std::optional<Failure> fresh_failure_;  // not told yet
 
-  std::deque<engine::WorkerReport> pending_;  // state that the agent has not taken yet
-  bool said_draining_ = false;
+  std::deque<engine::WorkerReport> pending_;    // state that the agent has not taken yet
+  bool drained_ = false;                        // nginx has taken the listening sockets from us
   double heartbeat_ = 0;                        // unix seconds of the last counters report
   std::map<std::string, double> kid_reported_;  // by key source: when
 
   ngx_thread_task_t* task_ = nullptr;
-  ngx_event_t timer_{};
+  ngx_event_t timer_{}, drain_timer_{};
   ngx_connection_t dumb_{};  // nginx logs the fd of a timer's connection
   ngx_connection_t* inotify_ = nullptr;
   int watch_ = -1;

@@ -38,6 +38,8 @@ MISUSES = [
     ("http", "mesh_auth_trust /tmp/x;", '"mesh_auth_trust" directive is duplicate'),
     ("http", "mesh_auth_workload a/b;", '"mesh_auth_workload" directive is duplicate'),
     ("http", "mesh_auth_agent unix:/x;", '"mesh_auth_agent" directive is duplicate'),
+    ("http", "mesh_auth_conf abc;", '"abc" is no SHA-256 of an auth.conf'),
+    ("http", "mesh_auth_conf %s; mesh_auth_conf %s;" % ("0" * 64, "0" * 64), '"mesh_auth_conf" directive is duplicate'),
     ("http", "mesh_auth_token_cache 1k;", '"1k" is no size from 64k to 4096m'),
     ("http", "mesh_auth_token_cache much;", '"much" is no size from 64k to 4096m'),
     ("http", "mesh_auth_token_cache 1m; mesh_auth_token_cache 2m;", "is duplicate"),

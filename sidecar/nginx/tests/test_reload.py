@@ -1,0 +1,93 @@
+"""A bundle whose auth.conf is another one: it comes into force with the reload that gives nginx that auth.conf, never
+before, so that no policy meets the identity headers of another."""
+
+import hashlib
+import os
+
+import pytest
+
+from harness import PUBLIC, READ, policy, provider, read_response, wait_until
+
+DENY_ALL = {"name": "nobody", "action": "Deny", "to": [{"paths": ["/public/**"]}]}
+
+
+def digest(auth_conf):
+    lines = [line for line in auth_conf.split("\n") if line.strip() and not line.lstrip().startswith("#")]
+    return hashlib.sha256("".join(line + "\n" for line in lines).encode()).hexdigest()
+
+
+def auth_conf(name):
+    return f"proxy_set_header x-{name} 1;\n"
+
+
+def configured(name):
+    return f"mesh_auth_conf {digest(auth_conf(name))};"
+
+
+@pytest.fixture
+def first(folder, key):
+    return folder.write(provider("okta", key), policy(rules=[READ, PUBLIC]), auth_conf=auth_conf("one"))
+
+
+def sockets_of(pid):
+    files = [os.path.realpath(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+    return sum("socket:" in file for file in files)
+
+
+def reload_with(nginx, name, before):
+    nginx.conf.write_text(nginx.conf.read_text().replace(configured(before), configured(name)))
+    nginx.reload()
+
+
+def test_a_bundle_with_another_auth_conf_waits_for_the_reload(folder, key, start, agent, first):
+    nginx = start(workers=2, http=configured("one"))
+    wait_until(lambda: len(agent.running(first)) == 2, "hello of both workers")
+    old = set(nginx.workers())
+    second = folder.write(provider("okta", key), policy(rules=[READ, DENY_ALL]), auth_conf=auth_conf("two"))
+    wait_until(lambda: nginx.log().count(f"revision {second} waits for a reload") == 2, "both workers have read it")
+    answer = nginx.request("/public/x")
+    assert answer.status == 200 and "x-one" in answer.upstream_headers()
+    assert agent.running(first) == old
+
+    reload_with(nginx, "two", "one")
+    wait_until(lambda: len(agent.running(second) - old) == 2, "two new workers run it")
+    assert {r["authConf"] for r in agent.reports if r["pid"] not in old} == {digest(auth_conf("two"))}
+    wait_until(lambda: {r["pid"] for r in agent.reports if r.get("draining") or r["type"] == "bye"} == old, "the old ones drain")
+    assert nginx.request("/public/x").status == 403
+    answer = nginx.request("/orders/1", key.token(scope="orders:read"))
+    assert answer.status == 200 and "x-two" in answer.upstream_headers()
+
+
+def test_a_link_that_points_back_before_the_reload_changes_nothing(folder, key, start, agent, first):
+    nginx = start(http=configured("one"))
+    second = folder.write(provider("okta", key), policy(rules=[DENY_ALL]), auth_conf=auth_conf("two"))
+    wait_until(lambda: f"revision {second} waits" in nginx.log(), "it is read")
+    folder.point_to(first)
+    third = folder.write(provider("okta", key), policy(rules=[PUBLIC]), auth_conf=auth_conf("one") + "# a comment\n")
+    wait_until(lambda: agent.running(third), "the next one that fits")
+    assert nginx.request("/public/x").status == 200
+
+
+def test_no_request_to_a_replaced_worker_is_allowed_with_headers_of_before(folder, key, start, agent, first):
+    nginx = start(http=configured("one"))
+    wait_until(lambda: agent.running(first), "hello")
+    old = nginx.workers()[0]
+    # Open before the reload, used after it: the old worker answers.
+    lines = ["GET /public/x HTTP/1.1", "Host: orders.test"]
+    sockets = sockets_of(old)
+    with nginx.connect() as allowed, nginx.connect() as denied:
+        for connection in (allowed, denied):
+            connection.sendall((lines[0] + "\r\n").encode())
+        wait_until(lambda: sockets_of(old) == sockets + 2, "it has both connections")
+        second = folder.write(provider("okta", key), policy(rules=[PUBLIC]), auth_conf=auth_conf("two"))
+        wait_until(lambda: f"revision {second} waits" in nginx.log(), "it is read")
+        reload_with(nginx, "two", "one")
+        wait_until(lambda: [r for r in agent.reports if r["pid"] == old and r.get("draining")], "the old one drains")
+        wait_until(lambda: old in agent.running(second), "and has the newest policy")
+        allowed.sendall((lines[1] + "\r\n\r\n").encode())
+        answer = read_response(allowed.makefile("rb"))
+        assert answer.status == 503
+        denied.sendall((lines[1] + "\r\nX-Forged: 1\r\n\r\n").encode())
+        assert read_response(denied.makefile("rb")).status == 503
+    wait_until(lambda: [line["reason"] for line in nginx.access_lines()] == ["no_bundle"] * 2, "both in the log")
+    assert nginx.request("/public/x").status == 200
