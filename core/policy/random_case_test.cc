@@ -66,7 +66,8 @@ json random_claim(Random& random) {
 json random_claim_condition(Random& random) {
   const std::string& op = random.pick(kOperators);
   json out{{"path", random.pick(kClaimPaths)}, {"operator", op}};
-  if (op != "Exists" && op != "NotExists") out["values"] = random.some(kClaimValues, 3);
+  if (op != "Exists" && op != "NotExists")
+    out["values"] = random.some(kClaimValues, op == "Contains" ? 1 + random.below(2) : 4);
   return out;
 }
 

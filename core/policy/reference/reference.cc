@@ -325,41 +325,53 @@ FromAnswer ask_from(const Policy& policy, const model::Rule& rule, const Caller&
   return out;
 }
 
-Answer judge(const std::vector<const Policy*>& policies, bool default_allow, const Caller& everything,
-             const Request& request) {
+/// One rule, and what its `from` says of the caller.
+struct Asked {
+  const Policy* policy;
+  const model::Rule* rule;
+  FromAnswer from;
+};
+
+/// The rules of one set of policies, in order, asked about one caller.
+struct Inquiry {
+  Caller caller;
+  bool selected = false;
+  std::vector<Asked> rules;
+};
+
+Inquiry inquire(const std::vector<const Policy*>& policies, const Caller& caller) {
+  Inquiry out{seen_by(policies, caller), !policies.empty(), {}};
+  for (const Policy* policy : policies) {
+    for (const auto& rule : policy->policy.rules)
+      out.rules.push_back({policy, &rule, ask_from(*policy, rule, out.caller)});
+  }
+  return out;
+}
+
+Answer judge(const Inquiry& inquiry, bool default_allow, const Request& request) {
   Answer answer;
-  if (policies.empty()) {
+  if (!inquiry.selected) {
     answer.allow = default_allow;
     answer.reason = default_allow ? "" : "no_policy";
     return answer;
   }
-  const Caller caller = seen_by(policies, everything);
+  const Caller& caller = inquiry.caller;
   for (const Action action : {Action::Deny, Action::Allow}) {
-    for (const Policy* policy : policies) {
-      for (const auto& rule : policy->policy.rules) {
-        const FromAnswer from = ask_from(*policy, rule, caller);
-        if (rule.action != action || !from.holds || !request_fits(rule, request, &caller.claims)) continue;
-        return {action == Action::Allow,
-                action == Action::Allow ? "" : "denied_by_rule",
-                policy->policy.meta.id(),
-                rule.name,
-                from.provider,
-                {}};
-      }
+    for (const auto& [policy, rule, from] : inquiry.rules) {
+      if (rule->action != action || !from.holds || !request_fits(*rule, request, &caller.claims)) continue;
+      const bool allow = action == Action::Allow;
+      return {allow, allow ? "" : "denied_by_rule", policy->policy.meta.id(), rule->name, from.provider, {}};
     }
   }
   answer.reason = "no_rule_matched";
-  for (const Policy* policy : policies) {
-    for (const auto& rule : policy->policy.rules) {
-      if (rule.action == Action::Deny) continue;
-      const FromAnswer from = ask_from(*policy, rule, caller);
-      if (caller.identities.empty()) {
-        if (from.token_helps && request_fits(rule, request, nullptr)) answer.reason = "token_missing";
-      } else if (from.scopes_missing && request_fits(rule, request, &caller.claims)) {
-        answer.reason = "scope_insufficient";
-        answer.missing_scopes = from.missing;
-        return answer;
-      }
+  for (const auto& [policy, rule, from] : inquiry.rules) {
+    if (rule->action == Action::Deny) continue;
+    if (caller.identities.empty()) {
+      if (from.token_helps && request_fits(*rule, request, nullptr)) answer.reason = "token_missing";
+    } else if (from.scopes_missing && request_fits(*rule, request, &caller.claims)) {
+      answer.reason = "scope_insufficient";
+      answer.missing_scopes = from.missing;
+      return answer;
     }
   }
   return answer;
@@ -372,16 +384,22 @@ Hits& hits() {
   return all;
 }
 
-Answers decide(std::vector<const Policy*> policies, bool default_allow, const Caller& caller, const Request& request) {
+std::vector<Answers> decide(std::vector<const Policy*> policies, bool default_allow, const Caller& caller,
+                            const std::vector<Request>& requests) {
   std::sort(policies.begin(), policies.end(),
             [](const Policy* a, const Policy* b) { return a->policy.meta.id() < b->policy.meta.id(); });
   std::vector<const Policy*> enforced;
   for (const Policy* policy : policies) {
     if (policy->policy.mode == Mode::Enforce) enforced.push_back(policy);
   }
-  Answers out{judge(enforced, default_allow, caller, request), std::nullopt};
-  const Answer with_audit = judge(policies, default_allow, caller, request);
-  if (with_audit.allow != out.enforced.allow) out.audit = with_audit;
+  const Inquiry by_enforced = inquire(enforced, caller), by_all = inquire(policies, caller);
+  std::vector<Answers> out;
+  for (const Request& request : requests) {
+    Answers answers{judge(by_enforced, default_allow, request), std::nullopt};
+    const Answer with_audit = judge(by_all, default_allow, request);
+    if (with_audit.allow != answers.enforced.allow) answers.audit = with_audit;
+    out.push_back(std::move(answers));
+  }
   return out;
 }
 

@@ -54,7 +54,8 @@ struct Hits {
 };
 Hits& hits();
 
-/// Policies in any order.
-Answers decide(std::vector<const Policy*> policies, bool default_allow, const Caller& caller, const Request& request);
+/// The answers to the requests of one caller. Policies in any order.
+std::vector<Answers> decide(std::vector<const Policy*> policies, bool default_allow, const Caller& caller,
+                            const std::vector<Request>& requests);
 
 }  // namespace meshauth::reference
