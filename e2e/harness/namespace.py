@@ -150,18 +150,26 @@ class Namespace:
         assert answer.status in (201, 409), f"creating its service account: {answer.status} {answer.text}"
 
     def remove(self) -> None:
-        """Deletes what tests put here, then the namespace; where no controller runs, its last finalizer too."""
-        for kind in _REMOVED_WITH_IT:
-            answer = self.cluster.api("DELETE", KINDS[kind].path(self.name))
-            assert answer.status in (200, 404), f"emptying {self.name} of {kind}: {answer.status} {answer.text}"
+        """Deletes the namespace; where no controller runs, what tests and operators put here and its finalizer too."""
         path = KINDS["namespace"].path(None, self.name)
         self.cluster.api("DELETE", path)
-        if self.cluster.plane:
-            answer = self.cluster.api("GET", path)
-            if answer.status == 200:
-                space = answer.json()
+        if not self.cluster.plane:
+            return
+
+        def emptied() -> bool:
+            # From now on the API server refuses new objects here, a moment after it has noticed.
+            left = []
+            for kind in _REMOVED_WITH_IT:
+                answer = self.cluster.api("DELETE", KINDS[kind].path(self.name))
+                assert answer.status in (200, 404), f"emptying {self.name} of {kind}: {answer.status} {answer.text}"
+                left += answer.json()["items"] if answer.status == 200 else []
+            space = self.cluster.find("namespace", self.name)
+            if space:
                 space["spec"]["finalizers"] = []
                 self.cluster.api("PUT", path + "/finalize", space)
+            return not space and not left
+
+        await_until(f"namespace {self.name} and all in it are gone", emptied)
 
 
 class Pod:

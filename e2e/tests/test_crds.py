@@ -105,4 +105,5 @@ def test_status_is_not_written_by_apply(ns, crds):
     policy = access_policy("none", rules=[])
     policy["status"] = {"target": "forged"}
     ns.accepts(policy)
-    assert "status" not in ns.get("accesspolicy", "none")
+    # An operator that runs writes a status of its own.
+    assert ns.get("accesspolicy", "none").get("status", {}).get("target") != "forged"
