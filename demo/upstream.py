@@ -16,6 +16,7 @@ MARK = "the application behind the sidecar"
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes: the second would wait for the first one's ACK, 40 ms
     wbufsize = -1  # head and body in one write: two would wait 40 ms for a delayed ACK
 
     def _answer(self) -> None:

@@ -69,10 +69,10 @@ def time_edit(mesh: Mesh, connections: list[Connection], edge_open: bool) -> flo
 
 
 def acknowledged(sidecar: Sidecar) -> list[float]:
-    """When the agent said that every worker runs a new revision, by its log (unix seconds)."""
+    """By when the agent had said that every worker runs a new revision, by its log (unix seconds), cut to milliseconds."""
     assert sidecar.process
     lines = [json.loads(line) for line in sidecar.process.output().splitlines() if '"bundle in force"' in line]
-    return [datetime.fromisoformat(line["ts"].replace("Z", "+00:00")).timestamp() for line in lines]
+    return [datetime.fromisoformat(line["ts"].replace("Z", "+00:00")).timestamp() + 0.001 for line in lines]
 
 
 @dataclass

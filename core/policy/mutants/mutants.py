@@ -108,7 +108,7 @@ def run(build: Path, mutant: tuple[str, str, str, str]) -> str:
         link.insert(link.index("-o"), str(made))
         subprocess.run(link, cwd=build, check=True, capture_output=True)
         try:
-            tested = subprocess.run([program, "--abort-after=1"], capture_output=True, text=True, timeout=300,
+            tested = subprocess.run([program, "--abort-after=1"], capture_output=True, timeout=300,
                                     env={**os.environ, "MESH_AUTH_DECISIONS": DECISIONS})
         except subprocess.TimeoutExpired:
             return ""  # a mutant that never ends is noticed
