@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   add_dev_idp(program);
   add_explain(program);
   add_lint(program);
+  add_render(program);
   add_test(program);
   add_token(program);
   return program.run(argc, argv, io);

@@ -16,12 +16,13 @@ std::optional<plan::SourceKeys> keys_of_source(const Resources& resources, const
                                                const Keys& keys) {
   for (const auto& [id, held] : resources.providers) {
     if (held.value->settings.key_source != source) continue;
-    const auto* inline_set = std::get_if<model::InlineJwks>(&held.value->keys);
-    if (inline_set == nullptr) break;
-    auto set = jose::parse_key_set(inline_set->jwks);
-    return set ? std::optional(plan::SourceKeys{std::move(*set), ""}) : std::nullopt;
+    if (const auto* inline_set = std::get_if<model::InlineJwks>(&held.value->keys)) {
+      auto set = jose::parse_key_set(inline_set->jwks);
+      return set ? std::optional(plan::SourceKeys{std::move(*set), ""}) : std::nullopt;
+    }
+    if (const auto at = keys.of.find(id); at != keys.of.end()) return plan::SourceKeys{at->second, ""};
   }
-  return keys ? std::optional(plan::SourceKeys{*keys, ""}) : std::nullopt;
+  return keys.otherwise ? std::optional(plan::SourceKeys{*keys.otherwise, ""}) : std::nullopt;
 }
 
 plan::WorkloadView view_of(const Resources& resources, const std::string& ns, const std::string& name,
@@ -154,15 +155,20 @@ void take_verdict(Answer& out, const policy::Verdict& verdict) {
 
 }  // namespace
 
-Result<std::unique_ptr<engine::Snapshot>> offline_snapshot(const Resources& resources, const ResourceOptions& options,
-                                                           const std::string& workload, const Keys& keys) {
+Result<plan::WorkloadPlan> offline_plan(const Resources& resources, const plan::MeshSettings& mesh,
+                                        const std::string& workload, const Keys& keys) {
   const auto slash = workload.find('/');
   if (slash == std::string::npos || !model::fits(model::kDnsLabel, std::string_view(workload).substr(0, slash)) ||
       !model::fits(model::kDnsLabel, std::string_view(workload).substr(slash + 1))) {
     return fail("workload {} is not NAMESPACE/NAME", in_quotes(workload));
   }
   const auto view = view_of(resources, workload.substr(0, slash), workload.substr(slash + 1), keys);
-  const auto plan = plan::plan_workload(view, options.mesh());
+  return plan::plan_workload(view, mesh);
+}
+
+Result<std::unique_ptr<engine::Snapshot>> offline_snapshot(const Resources& resources, const ResourceOptions& options,
+                                                           const std::string& workload, const Keys& keys) {
+  const auto plan = offline_plan(resources, options.mesh(), workload, keys);
   if (!plan) return tl::unexpected(plan.error());
   auto jwks = bundle::read_jwks(plan->files.at("jwks.json"));
   if (!jwks) return tl::unexpected(jwks.error());

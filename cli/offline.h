@@ -14,10 +14,17 @@
 
 namespace meshauth::cli {
 
-/// Keys for providers that fetch theirs: one set for all. None: tokens of such providers are refused.
-using Keys = std::optional<jose::KeySet>;
+/// Keys for providers that fetch theirs. Tokens of a provider without any are refused.
+struct Keys {
+  std::map<std::string, jose::KeySet> of;  ///< by provider
+  std::optional<jose::KeySet> otherwise;   ///< for every other provider
+};
 
-/// The plan's bundle for the workload (NS/NAME), ready to decide. Errors: the workload's name, the plan's.
+/// The plan of the workload (NS/NAME): what the operator would put into its bundle. Errors: the name, the plan's.
+Result<plan::WorkloadPlan> offline_plan(const Resources& resources, const plan::MeshSettings& mesh,
+                                        const std::string& workload, const Keys& keys);
+
+/// That plan, ready to decide.
 Result<std::unique_ptr<engine::Snapshot>> offline_snapshot(const Resources& resources, const ResourceOptions& options,
                                                            const std::string& workload, const Keys& keys);
 

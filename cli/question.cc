@@ -113,7 +113,7 @@ std::optional<Answer> ask(const QuestionOptions& options, Streams& io) {
   const OfflineRequest request = request_of(options);
   const OfflineCaller caller = caller_of(options, io);
   Keys keys;
-  if (!options.jwks.empty()) keys = read_key_set(options.jwks, io);
+  if (!options.jwks.empty()) keys.otherwise = read_key_set(options.jwks, io);
   const Resources resources = read_resources(options.resources, io);
   if (print_faults(resources, io)) return std::nullopt;
   if (!caller.provider.empty() && resources.providers.count(caller.provider) == 0) {

@@ -209,7 +209,7 @@ class Runner {
   Result<Answer> ask(const Case& item) {
     auto& snapshot = snapshots_[item.workload];
     if (!snapshot) {
-      auto made = offline_snapshot(resources_, options_.resources, item.workload, std::nullopt);
+      auto made = offline_snapshot(resources_, options_.resources, item.workload, Keys{});
       if (!made) return tl::unexpected(made.error());
       snapshot = std::move(*made);
     }

@@ -91,23 +91,4 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   return options;
 }
 
-Result<std::string> find_templates(const std::string& option) {
-  namespace fs = std::filesystem;
-  std::vector<std::string> places;
-  if (!option.empty()) {
-    places = {option};
-  } else {
-    std::error_code error;
-    const fs::path program = fs::read_symlink("/proc/self/exe", error);
-    // build/bin/mesh-auth-operator of a checkout, and an installed program.
-    places = {program.parent_path() / "../../templates", program.parent_path() / "../share/mesh-auth/templates",
-              "/usr/share/mesh-auth/templates"};
-  }
-  for (const std::string& place : places) {
-    std::error_code error;
-    if (fs::exists(fs::path(place) / "auth.conf.mustache", error)) return fs::path(place).lexically_normal().string();
-  }
-  return fail("--templates: auth.conf.mustache is not in {}; name the folder that holds it", fmt::join(places, ", "));
-}
-
 }  // namespace meshauth::app

@@ -35,7 +35,4 @@ struct Options {
 /// nullopt: the program is to end with `exit_code` (help, version, or wrong flags that were explained on stderr).
 std::optional<Options> parse_options(int argc, char** argv, int& exit_code);
 
-/// The folder that holds auth.conf.mustache. Errors: none of the usual places has it.
-Result<std::string> find_templates(const std::string& option);
-
 }  // namespace meshauth::app

@@ -11,8 +11,6 @@
 namespace meshauth::app {
 namespace {
 
-constexpr std::size_t kMaxTemplate = 64 * 1024;
-
 /// What agents may call the fleet: its Service, and names for development.
 std::vector<std::string> certificate_names(const Options& options) {
   const std::string service = "mesh-auth-operator." + options.ns;
@@ -48,9 +46,7 @@ controllers::FetchResult to_fetch_result(const idp::SourceResult& result) {
 }  // namespace
 
 Result<plan::MeshSettings> mesh_settings(const Options& options) {
-  const auto folder = find_templates(options.templates);
-  if (!folder) return tl::unexpected(folder.error());
-  auto text = files::read_file(*folder + "/auth.conf.mustache", kMaxTemplate);
+  auto text = files::read_template(options.templates, "auth.conf.mustache");
   if (!text) return tl::unexpected(text.error());
   return plan::MeshSettings{options.root_namespace, options.default_action, std::move(*text)};
 }

@@ -117,4 +117,23 @@ Status write_volume(const std::string& folder, const std::map<std::string, std::
   return {};
 }
 
+Result<std::string> read_template(const std::string& folder, const std::string& file) {
+  constexpr std::size_t kMaxTemplate = 256 * 1024;
+  std::vector<std::string> places;
+  std::error_code error;
+  if (!folder.empty()) {
+    places = {folder};
+  } else {
+    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    // build/bin/... of a checkout, and an installed program.
+    places = {program.parent_path() / "../../templates", program.parent_path() / "../share/mesh-auth/templates",
+              "/usr/share/mesh-auth/templates"};
+  }
+  for (const std::string& place : places) {
+    const fs::path path = fs::path(place) / file;
+    if (fs::exists(path, error)) return read_file(path.lexically_normal().string(), kMaxTemplate);
+  }
+  return fail("--templates: {} is not in {}; name the folder that holds it", file, fmt::join(places, ", "));
+}
+
 }  // namespace meshauth::files
