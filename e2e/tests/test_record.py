@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 
 import pytest
 
+from harness import tools
 from harness.resources import ANYONE, READ, caller, rule
 from harness.sidecar import mount_config_map
 from harness.wait import await_until, stays
@@ -167,3 +169,26 @@ def test_no_secret_is_in_what_everyone_may_read(cluster, mesh, operator, oidc):
     for place, text in readable.items():
         assert not [s for s in [*secrets[:2], *private] if s in text], f"a secret is in {place}"
         assert "PRIVATE KEY" not in text, f"a private key is in {place}"
+
+
+def test_meshauthctl_renders_the_bytes_that_the_operator_records(mesh, oidc, tmp_path):
+    mesh.provider(oidc, forward={"claims": [{"path": ["sub"], "header": "X-User"}]})
+    mesh.policy("readers", rule("read", READ), workloads=["orders"])
+    mesh.ns.create_pod("orders")
+    mesh.ns.await_condition("identityprovider", "idp", "KeysFresh")
+    manifests, keys, out = tmp_path / "manifests.json", tmp_path / "keys.json", tmp_path / "out"
+    objects = [mesh.ns.get("identityprovider", "idp"), mesh.ns.get("accesspolicy", "readers")]
+    manifests.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    keys.write_text(json.dumps(oidc.jwks()))
+    argv = [tools.program("meshauthctl"), "render", "-f", manifests, "--jwks", f"{mesh.ns.name}/idp={keys}", "-o", out]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert said.stderr == ""
+
+    def same():
+        data = mesh.ns.get("configmap", "mesh-auth-orders")["data"]
+        for name in ("auth.conf", "jwks.json", "policy.json"):
+            assert (out / mesh.ns.name / "orders" / name).read_text() == data[name]
+        assert f"# revision {json.loads(data['manifest.json'])['revision']}\n" in said.stdout
+        return True
+
+    await_until("the record holds the rendered bytes", same)

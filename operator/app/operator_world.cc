@@ -47,6 +47,7 @@ void OperatorWorld::follow(const std::string& source, const controllers::SourceW
       if (!tracked.retire) before->keys.keys.push_back(tracked.key);
     }
     before->keys.skipped = restored->skipped;
+    before->keys.ambiguous_kids = restored->ambiguous_kids;
   }
   sources_->update(source, spec, before);
 }

@@ -259,6 +259,32 @@ class Builder : public YAML::EventHandler {
 
 }  // namespace
 
+namespace {
+
+bool is_list(const json& object) {
+  const auto kind = object.find("kind"), version = object.find("apiVersion"), items = object.find("items");
+  return kind != object.end() && *kind == "List" && version != object.end() && *version == "v1" &&
+         items != object.end() && items->is_array();
+}
+
+Result<std::vector<json>> without_lists(std::vector<json> objects, std::string_view file_name) {
+  std::vector<json> out;
+  for (json& object : objects) {
+    if (!is_list(object)) {
+      out.push_back(std::move(object));
+      continue;
+    }
+    for (json& item : object["items"]) {
+      if (!item.is_object())
+        return fail("{}: items of a List: found {}, expected an object", file_name, item.type_name());
+      out.push_back(std::move(item));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<std::vector<json>> parse_manifests(std::string_view yaml, std::string_view file_name,
                                           const ManifestLimits& limits) {
   if (yaml.size() > limits.bytes) {
@@ -278,7 +304,7 @@ Result<std::vector<json>> parse_manifests(std::string_view yaml, std::string_vie
   } catch (const YAML::Exception& error) {
     return fail("{}:{}: is no YAML here: {}", file_name, error.mark.line + 1, error.msg);
   }
-  return builder.take();
+  return without_lists(builder.take(), file_name);
 }
 
 }  // namespace meshauth::files

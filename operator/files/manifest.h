@@ -16,10 +16,11 @@ struct ManifestLimits {
   std::size_t nodes = 200'000;  ///< of all documents, an alias counted as often as it is used
 };
 
-/// The objects of all documents, empty documents passed over. Plain scalars are null, true, false, numbers or text as
+/// The objects of all documents, empty documents passed over; those of a List (`kubectl get -o yaml` prints one) in its
+/// place. Plain scalars are null, true, false, numbers or text as
 /// section 10.3.2 of YAML 1.2 says (so `yes` and `0777` are a text and a decimal number); quoted ones are text. Errors
 /// name the file and the line: what is no YAML, a key twice, `<<`, unknown tags, aliases of what is not finished, NaN
-/// and infinities, a document that is no object, and more than the limits.
+/// and infinities, a document or item of a List that is no object, and more than the limits.
 Result<std::vector<nlohmann::json>> parse_manifests(std::string_view yaml, std::string_view file_name,
                                                     const ManifestLimits& limits = {});
 

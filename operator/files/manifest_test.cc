@@ -79,6 +79,15 @@ TEST_CASE("one file holds several documents, and empty ones are passed over") {
   CHECK(parse_manifests("# only a comment\n", "x.yaml")->empty());
 }
 
+TEST_CASE("a List stands for its items") {
+  const auto objects = parse_manifests("{apiVersion: v1, kind: List, items: [{a: 1}, {a: 2}]}\n---\na: 3\n", "f");
+  REQUIRE(objects);
+  CHECK(json(*objects) == json::parse(R"([{"a":1},{"a":2},{"a":3}])"));
+  const auto wrong = parse_manifests("{apiVersion: v1, kind: List, items: [7]}", "f");
+  REQUIRE(!wrong);
+  CHECK(wrong.error().message == "f: items of a List: found number, expected an object");
+}
+
 TEST_CASE("JSON is YAML") {
   CHECK(only(R"({"a": [1, {"b": "c:\"d\""}], "e": null})") == json::parse(R"({"a":[1,{"b":"c:\"d\""}],"e":null})"));
 }

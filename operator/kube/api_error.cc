@@ -1,5 +1,6 @@
 #include "operator/kube/api_error.h"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -22,8 +23,16 @@ std::string text(const nlohmann::json& object, const char* name) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+bool has_cause(const nlohmann::json& details, std::string_view reason) {
+  const auto causes = details.find("causes");
+  return causes != details.end() && causes->is_array() &&
+         std::any_of(causes->begin(), causes->end(),
+                     [&](const auto& cause) { return cause.is_object() && text(cause, "reason") == reason; });
+}
+
 // The hint that turns an answer into something to do.
-std::string_view remedy(const ApiError& error) {
+std::string_view remedy(const ApiError& error, bool namespace_ends) {
+  if (namespace_ends) return " (nothing to do: nothing is needed there any more)";
   switch (error.code) {
     case 401:
       return " (the credentials are refused: are they of this cluster, and not expired?)";
@@ -40,6 +49,7 @@ ApiError parse_status_object(std::string_view what, int code, std::string_view b
   ApiError error;
   error.code = code;
   std::string said;
+  bool namespace_ends = false;
   const auto parsed = parse_json(body);
   if (parsed && parsed->is_object() && text(*parsed, "kind") == "Status") {
     error.reason = text(*parsed, "reason");
@@ -50,10 +60,12 @@ ApiError parse_status_object(std::string_view what, int code, std::string_view b
     if (details != parsed->end() && details->is_object()) {
       const auto retry = details->find("retryAfterSeconds");
       if (retry != details->end() && retry->is_number_integer()) error.retry_after = seconds(retry->get<int>());
+      namespace_ends = has_cause(*details, "NamespaceTerminating");
     }
   }
   if (said.size() > kMaxMessage) said = std::string(utf8_prefix(said, kMaxMessage)) + "...";
-  error.message = fmt::format("{}: {}{}{}{}", what, error.code, said.empty() ? "" : " ", said, remedy(error));
+  error.message =
+      fmt::format("{}: {}{}{}{}", what, error.code, said.empty() ? "" : " ", said, remedy(error, namespace_ends));
   return error;
 }
 

@@ -43,6 +43,8 @@ TEST_CASE("an API error has the Status object's reason and message, and when to 
   CHECK(html.message == "GET /x: 502");
   CHECK(!html.retry_after);
   CHECK(parse_api_error("x", {403, {}, "{}"}).message.find("RBAC") != std::string::npos);
+  const char* ending = R"({"kind":"Status","details":{"causes":[{"reason":"NamespaceTerminating"}]}})";
+  CHECK(parse_api_error("x", {403, {}, ending}).message.find("RBAC") == std::string::npos);
   CHECK(!parse_api_error("x", {409, {}, R"({"kind":"Status","reason":"AlreadyExists"})"}).temporary());
   CHECK(parse_status_object("w", 0, R"({"kind":"Status","code":410})").expired());
 }
