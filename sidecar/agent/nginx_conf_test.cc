@@ -11,6 +11,7 @@
 
 #include "core/bundle/keys.h"
 #include "sidecar/agent/folder.h"
+#include "sidecar/agent/testing/program.h"
 #include "sidecar/agent/testing/temporary.h"
 
 namespace meshauth::agent {
@@ -27,7 +28,7 @@ struct Place {
     options.workload = "shop/orders";
     options.bundle_dir = base + "/bundle";
     options.trust_file = base + "/trust.json";
-    options.module = MESH_AUTH_BUILD "/modules/ngx_http_mesh_auth_module.so";
+    options.module = testing::module_path();
     options.templates = MESH_AUTH_SOURCE_DIR "/templates";
     options.mappings = {*parse_mapping("127.0.0.1:18080:18081")};
     std::ofstream(options.trust_file) << bundle::Trust{{bundle::SigningKey::generate().public_key()}, {}}.to_json();

@@ -132,6 +132,11 @@ std::uint16_t Application::port() const {
   return impl_->port;
 }
 
+std::string module_path() {
+  const char* given = std::getenv("MESH_AUTH_MODULE");
+  return given ? given : MESH_AUTH_BUILD "/modules/ngx_http_mesh_auth_module.so";
+}
+
 Program::Program(std::string operator_url, std::string token_file, std::string trust_file, std::uint16_t application,
                  std::vector<std::string> more_flags) {
   const std::string build = MESH_AUTH_BUILD;
@@ -142,7 +147,7 @@ Program::Program(std::string operator_url, std::string token_file, std::string t
            "--trust=" + trust_file,
            "--bundle-dir=" + bundle_dir(),
            "--work-dir=" + work_dir(),
-           "--module=" + build + "/modules/ngx_http_mesh_auth_module.so",
+           "--module=" + module_path(),
            "--templates=" MESH_AUTH_SOURCE_DIR "/templates",
            "--health-listen=127.0.0.1:" + std::to_string(health_port_),
            fmt::format("--map=127.0.0.1:{}:127.0.0.1:{}", port_, application),

@@ -35,6 +35,9 @@ class Application {
   std::unique_ptr<Impl> impl_;
 };
 
+/// The nginx module: MESH_AUTH_MODULE, else this build's. A sanitized one cannot be loaded into the plain nginx.
+std::string module_path();
+
 /// The agent as a child process; its folder outlives it, so that it can be started again.
 class Program {
  public:
