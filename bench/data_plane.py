@@ -1,0 +1,198 @@
+"""What a request costs, ours beside its peers: python bench/data_plane.py [--minutes N] (make bench).
+
+The figure is the time that the proxy's worker spent on its core for one request, by the scheduler's count. The proxy has
+core 0, load and application core 1. In each round everything is measured once, in turn, so that what the machine does
+meanwhile falls on all alike; rounds go on until the interval is narrow enough or time is up. A round in which a request
+failed is an error, and no other round is dropped. A bar holds where the bad end of the 95 % interval does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from proxies import BUILD, LOAD_CORE, PROXY_CORE, Proxy, Stand, missing
+from tokens import Issuer
+
+REPORT = BUILD / "bench" / "data_plane.json"
+CONNECTIONS = 16
+CACHED_TOKENS, DISTINCT_TOKENS = 300, 8000
+SECONDS = 1.0  # of load in one measurement of cached tokens
+LEAST_ROUNDS = 11
+# Student's t for 95 %, by degrees of freedom; beyond the list it is near enough to 1.96.
+T95 = [12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10, 2.09, 2.09]
+
+
+@dataclass
+class Row:
+    what: str
+    unit: str
+    bar: float
+    above: bool  # the figure must be at least the bar, else at most
+    narrow: float  # the half-width that is wanted
+    values: list[float] = field(default_factory=list)
+
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    def half_width(self) -> float:
+        count = len(self.values)
+        if count < 2:
+            return math.inf
+        t = T95[count - 2] if count - 2 < len(T95) else 1.96
+        return t * statistics.stdev(self.values) / math.sqrt(count)
+
+    def measured(self) -> bool:
+        return len(self.values) >= LEAST_ROUNDS and self.half_width() <= self.narrow
+
+    def holds(self) -> bool:
+        bad_end = self.mean() - self.half_width() if self.above else self.mean() + self.half_width()
+        return self.measured() and (bad_end >= self.bar if self.above else bad_end <= self.bar)
+
+    def json(self) -> dict:
+        low, high = self.mean() - self.half_width(), self.mean() + self.half_width()
+        return {"what": self.what, "value": self.mean(), "spread": [low, high], "unit": self.unit, "bar": self.bar, "holds": self.holds(),
+                "rounds": len(self.values), **({} if self.measured() else {"note": "not measured: the interval is too wide"})}
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.stand = Stand(folder, Issuer())
+        self.cached, self.distinct = folder / "cached.txt", folder / "distinct.txt"
+        tokens = self.stand.issuer.tokens(DISTINCT_TOKENS)
+        self.distinct.write_text("\n".join(tokens) + "\n")
+        self.cached.write_text("\n".join(tokens[:CACHED_TOKENS]) + "\n")
+
+    def load(self, port: int, tokens: Path, seconds: float, once: bool = False) -> int:
+        """Requests done; each must have been answered 2xx."""
+        argv = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
+        argv += ["-s", str(Path(__file__).parent / "load.lua"), f"http://127.0.0.1:{port}/", "--", str(tokens)]
+        out = subprocess.run([*argv, *(["once"] if once else [])], capture_output=True, text=True, check=True).stdout
+        requests, failed = (int(n) for n in out.split("result ")[1].split()[:2])
+        if failed or not requests:
+            raise RuntimeError(f"{failed} of {requests} requests failed:\n{out}")
+        return requests
+
+    def cost(self, proxy: Proxy, tokens: Path, once: bool = False) -> float:
+        """Microseconds on the core for one request."""
+        before = proxy.cpu()
+        requests = self.load(proxy.port, tokens, 30 if once else SECONDS, once)
+        return (proxy.cpu() - before) / requests * 1e6
+
+    def once(self, start: Callable[[], Proxy]) -> float:
+        """With a fresh program and each token sent once."""
+        proxy = start()
+        try:
+            return self.cost(proxy, self.distinct, once=True)
+        finally:
+            proxy.stop()
+
+    def bare_verify(self) -> float:
+        argv = ["taskset", "-c", str(PROXY_CORE), BUILD / "bin" / "bench_verify", self.stand.folder / "key.pem", self.distinct]
+        return float(subprocess.run(argv, capture_output=True, text=True, check=True).stdout) / 1000
+
+
+def until(rows: list[Row], minutes: float, one_round: Callable[[], None]) -> None:
+    end = time.monotonic() + minutes * 60
+    while time.monotonic() < end and not all(row.measured() for row in rows):
+        one_round()
+
+
+def cached(bench: Bench, minutes: float) -> list[Row]:
+    plain, ours = bench.stand.nginx("plain"), bench.stand.nginx("ours")
+    row = Row("cached tokens: CPU of plain nginx / with our decision", "ratio", 0.97, True, 0.005)
+    for proxy in (plain, ours):
+        bench.cost(proxy, bench.cached)  # warm
+
+    def one_round() -> None:
+        first, second = (plain, ours) if len(row.values) % 2 else (ours, plain)
+        costs = {id(proxy): bench.cost(proxy, bench.cached) for proxy in (first, second)}
+        row.values.append(costs[id(plain)] / costs[id(ours)])
+
+    until([row], minutes, one_round)
+    plain.stop()
+    ours.stop()
+    return [row]
+
+
+def uncached_and_peers(bench: Bench, minutes: float) -> list[Row]:
+    stand = bench.stand
+    verify = Row("CPU added per uncached RS256 request / bare OpenSSL verify", "ratio", 1.35, False, 0.01 * 1.35)
+    haproxy = Row("CPU added per uncached request: ours / HAProxy jwt_verify", "ratio", 0.7, False, 0.01)
+    envoy = Row("CPU added per uncached request: ours / Envoy jwt_authn + rbac", "ratio", 1.0, False, 0.01)
+    njs = Row("CPU added per uncached request: ours / njs", "ratio", 0.1, False, 0.01)
+    envoy_cache = Row("CPU added per cached request: ours / Envoy with its token cache", "ratio", 0.1, False, 0.01)
+    rows = [verify, haproxy, envoy, njs, envoy_cache]
+    standing = {"plain": stand.nginx("plain"), "ours": stand.nginx("ours"), "njs": stand.nginx("njs"),
+                "haproxy": stand.haproxy(False), "haproxy checks": stand.haproxy(True),
+                "envoy": stand.envoy(False), "envoy checks": stand.envoy(True), "envoy cache": stand.envoy(True, cached=True)}
+    table: dict[str, list[float]] = {}
+
+    def one_round() -> None:
+        costs = {name: bench.cost(proxy, bench.cached) for name, proxy in standing.items()}
+        costs["plain once"] = bench.once(lambda: stand.nginx("plain"))
+        costs["ours once"] = bench.once(lambda: stand.nginx("ours"))
+        costs["bare verify"] = bench.bare_verify()
+        for name, value in costs.items():
+            table.setdefault(name, []).append(value)
+        ours = costs["ours once"] - costs["plain once"]
+        verify.values.append(ours / costs["bare verify"])
+        haproxy.values.append(ours / (costs["haproxy checks"] - costs["haproxy"]))
+        envoy.values.append(ours / (costs["envoy checks"] - costs["envoy"]))
+        njs.values.append(ours / (costs["njs"] - costs["plain"]))
+        envoy_cache.values.append((costs["ours"] - costs["plain"]) / (costs["envoy cache"] - costs["envoy"]))
+
+    until(rows, minutes, one_round)
+    for proxy in standing.values():
+        proxy.stop()
+    for name, values in table.items():
+        print(f"  {name:16} {statistics.median(values):7.2f} us per request  ({min(values):.2f} to {max(values):.2f})")
+    return rows
+
+
+def memory(bench: Bench) -> list[Row]:
+    """Resident size of a worker that has DISTINCT_TOKENS in its cache, over one that has none, for 10,000."""
+    row = Row("memory per worker for 10,000 cached tokens", "MiB", 16, False, 16)
+    for _ in range(LEAST_ROUNDS):
+        proxy = bench.stand.nginx("ours")
+        before = proxy.resident_kib()
+        bench.cost(proxy, bench.distinct, once=True)
+        row.values.append((proxy.resident_kib() - before) / 1024 * 10_000 / DISTINCT_TOKENS)
+        proxy.stop()
+    return [row]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=20, help="the most for each of the two long parts")
+    minutes = parser.parse_args().minutes
+    if lacking := missing():
+        print("bench: missing\n  " + "\n  ".join(lacking), file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="mesh-auth-bench-") as folder:
+        Path(folder).chmod(0o755)
+        bench = Bench(Path(folder))
+        try:
+            rows = cached(bench, minutes) + uncached_and_peers(bench, minutes) + memory(bench)
+        finally:
+            bench.stand.application.stop()
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(json.dumps({"rows": [row.json() for row in rows]}, indent=1) + "\n")
+    for row in rows:
+        said = "holds" if row.holds() else "does not hold" if row.measured() else "not measured"
+        sign = "at least" if row.above else "at most"
+        print(f"{row.what}: {row.mean():.3f} ± {row.half_width():.3f} {row.unit}, {sign} {row.bar}: {said} ({len(row.values)} rounds)")
+    return 0 if all(row.holds() for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
