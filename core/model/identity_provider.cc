@@ -109,7 +109,7 @@ KeyOrigin read_keys(const ObjectReader& spec, const IdentityProvider& provider) 
   Faults& faults = spec.faults();
   const json* discovery = spec.member("discovery");
   const json* jwks = spec.member("jwks");
-  KeyOrigin origin = Discovery{default_discovery_url(provider.settings.issuer)};
+  KeyOrigin origin = Discovery{default_discovery_url(provider.settings.issuer, provider.profile)};
   if (discovery != nullptr) {
     const ObjectReader object(*discovery, spec.field("discovery"), faults, {"url"});
     if (const json* url = object.needed("url", "write the https URL of the discovery document")) {

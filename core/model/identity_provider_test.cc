@@ -92,8 +92,9 @@ TEST_CASE("each profile sets its vendor's defaults") {
   CHECK(cognito.required_claims == std::vector<ClaimCondition>{{{"token_use"}, ClaimOperator::In, {"access"}}});
   CHECK(cognito.mappings.groups == std::vector<ClaimPath>{{"cognito:groups"}});
   CHECK(parsed(R"({"profile": "entra"})").settings.mappings.client == std::vector<ClaimPath>{{"azp"}, {"appid"}});
-  CHECK(parsed(R"({"profile": "keycloak"})").settings.mappings.roles ==
-        std::vector<ClaimPath>{{"realm_access", "roles"}});
+  const auto keycloak = parsed(R"({"profile": "keycloak"})").settings;
+  CHECK(keycloak.mappings.roles == std::vector<ClaimPath>{{"realm_access", "roles"}});
+  CHECK(keycloak.required_claims == std::vector<ClaimCondition>{{{"typ"}, ClaimOperator::In, {"Bearer", "bearer"}}});
   CHECK(parsed(R"({"profile": "google", "issuer": "https://accounts.google.com"})").settings.issuer_aliases ==
         std::vector<std::string>{"accounts.google.com"});
   CHECK(parsed(R"({"profile": "google"})").settings.issuer_aliases.empty());
@@ -111,11 +112,26 @@ TEST_CASE("each profile sets its vendor's defaults") {
 }
 
 TEST_CASE("the discovery document is below the issuer") {
-  CHECK(default_discovery_url("https://a.example") == "https://a.example/.well-known/openid-configuration");
-  CHECK(default_discovery_url("https://a.auth0.com/") == "https://a.auth0.com/.well-known/openid-configuration");
-  CHECK(default_discovery_url("https://a.example/x/") == "https://a.example/x/.well-known/openid-configuration");
-  CHECK(default_discovery_url("https://login.microsoftonline.com/{tenantid}/v2.0") ==
+  const auto url = [](const char* issuer, Profile profile = Profile::Generic) {
+    return default_discovery_url(issuer, profile);
+  };
+  CHECK(url("https://a.example") == "https://a.example/.well-known/openid-configuration");
+  CHECK(url("https://a.auth0.com/", Profile::Auth0) == "https://a.auth0.com/.well-known/openid-configuration");
+  CHECK(url("https://a.example/x/") == "https://a.example/x/.well-known/openid-configuration");
+}
+
+TEST_CASE("Entra describes its issuers at its login endpoint") {
+  const auto url = [](const char* issuer) { return default_discovery_url(issuer, Profile::Entra); };
+  CHECK(url("https://login.microsoftonline.com/{tenantid}/v2.0") ==
         "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration");
+  CHECK(url("https://login.microsoftonline.com/t-1/v2.0") ==
+        "https://login.microsoftonline.com/t-1/v2.0/.well-known/openid-configuration");
+  CHECK(url("https://sts.windows.net/t-1/") ==
+        "https://login.microsoftonline.com/t-1/.well-known/openid-configuration");
+  CHECK(url("https://sts.windows.net/{tenantid}/") ==
+        "https://login.microsoftonline.com/common/.well-known/openid-configuration");
+  CHECK(url("https://shop.ciamlogin.com/t-1/v2.0") ==
+        "https://shop.ciamlogin.com/t-1/v2.0/.well-known/openid-configuration");
 }
 
 TEST_CASE("an issuer with {tenantid} must list its tenants") {

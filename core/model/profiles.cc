@@ -4,6 +4,8 @@ namespace meshauth::model {
 namespace {
 
 constexpr std::string_view kTenantId = "{tenantid}";
+constexpr std::string_view kEntraV1 = "https://sts.windows.net/";
+constexpr std::string_view kEntraLogin = "https://login.microsoftonline.com/";
 
 /// What RFC 9068 and OpenID Connect Core say, and most providers do.
 ProfileDefaults generic() {
@@ -21,7 +23,7 @@ ProfileDefaults generic() {
 
 }  // namespace
 
-// The vendors' own documents that each case follows are named in docs/providers/.
+// What each case rests on is named in core/plan/testdata/vendors/*/SOURCE and told in docs/providers/.
 ProfileDefaults defaults_of(Profile profile, std::string_view issuer) {
   ProfileDefaults out = generic();
   switch (profile) {
@@ -50,8 +52,10 @@ ProfileDefaults defaults_of(Profile profile, std::string_view issuer) {
       out.mappings.client = {{"azp"}, {"appid"}};
       out.mappings.scopes = {{"scp"}};
       break;
-    case Profile::Keycloak:
+    case Profile::Keycloak:  // claim typ tells access tokens from ID, refresh and logout tokens, and from DPoP-bound
+                             // ones, whose proof nobody checks here; a client may ask for the word in lower case
       out.token_types = {"at+jwt", "jwt"};
+      out.required_claims = {{{"typ"}, ClaimOperator::In, {"Bearer", "bearer"}}};
       out.mappings.client = {{"azp"}, {"client_id"}};
       out.mappings.scopes = {{"scope"}};
       out.mappings.roles = {{"realm_access", "roles"}};
@@ -80,10 +84,13 @@ std::string_view profile_name(Profile profile) noexcept {
   return kNames[static_cast<std::size_t>(profile)];
 }
 
-std::string default_discovery_url(std::string_view issuer) {
+std::string default_discovery_url(std::string_view issuer, Profile profile) {
   if (issuer.ends_with('/')) issuer.remove_suffix(1);
   std::string url(issuer);
-  if (const auto at = url.find(kTenantId); at != std::string::npos) url.replace(at, kTenantId.size(), "common");
+  if (profile == Profile::Entra) {
+    if (url.starts_with(kEntraV1)) url.replace(0, kEntraV1.size(), kEntraLogin);
+    if (const auto at = url.find(kTenantId); at != std::string::npos) url.replace(at, kTenantId.size(), "common");
+  }
   return url + "/.well-known/openid-configuration";
 }
 

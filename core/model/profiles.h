@@ -26,8 +26,9 @@ ProfileDefaults defaults_of(Profile profile, std::string_view issuer);
 /// The resource's spelling ("okta"); "" for Generic.
 std::string_view profile_name(Profile profile) noexcept;
 
-/// OpenID Connect Discovery 1.0 section 4: the issuer without a slash at its end, then the well-known path. An issuer
-/// of Entra with {tenantid} is described by the document of `common`.
-std::string default_discovery_url(std::string_view issuer);
+/// OpenID Connect Discovery 1.0 section 4: the issuer without a slash at its end, then the well-known path. Entra: an
+/// issuer with {tenantid} is described by the document of `common`; the issuer of version 1.0 (sts.windows.net) is a
+/// name alone, its documents are at login.microsoftonline.com.
+std::string default_discovery_url(std::string_view issuer, Profile profile);
 
 }  // namespace meshauth::model
