@@ -1,55 +1,18 @@
 // The model refuses what the API server refuses: the objects in crds/testdata are given to both.
 #include <doctest/doctest.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
-#include "core/base/text.h"
 #include "core/model/access_policy.h"
 #include "core/model/identity_provider.h"
+#include "core/model/testing/manifests.h"
 
 namespace meshauth::model {
 namespace {
 
 using nlohmann::json;
-
-/// A plain scalar of YAML 1.2's core schema (section 10.3.2).
-json scalar(const std::string& text) {
-  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return nullptr;
-  if (text == "true" || text == "True" || text == "TRUE") return true;
-  if (text == "false" || text == "False" || text == "FALSE") return false;
-  const char* begin = text.data() + (text[0] == '+' ? 1 : 0);
-  const char* end = text.data() + text.size();
-  std::int64_t integer = 0;
-  if (const auto [at, error] = std::from_chars(begin, end, integer); error == std::errc() && at == end) return integer;
-  double number = 0;
-  if (const auto [at, error] = std::from_chars(begin, end, number); error == std::errc() && at == end) return number;
-  return text;
-}
-
-json to_json(const YAML::Node& node) {
-  switch (node.Type()) {
-    case YAML::NodeType::Scalar:
-      return node.Tag() == "!" ? json(node.Scalar()) : scalar(node.Scalar());
-    case YAML::NodeType::Sequence: {
-      json out = json::array();
-      for (const auto& item : node) out.push_back(to_json(item));
-      return out;
-    }
-    case YAML::NodeType::Map: {
-      json out = json::object();
-      for (const auto& item : node) out[item.first.Scalar()] = to_json(item.second);
-      return out;
-    }
-    default:
-      return nullptr;
-  }
-}
 
 FieldErrors faults_of(const json& object) {
   if (object.value("kind", "") == "AccessPolicy") {
@@ -71,10 +34,9 @@ std::vector<Case> cases(const std::string& folder) {
   if (!std::filesystem::exists(root)) return out;
   for (const auto& entry : std::filesystem::directory_iterator(root)) {
     if (entry.path().extension() != ".yaml") continue;
-    std::ostringstream text;
-    text << std::ifstream(entry.path()).rdbuf();
-    for (const YAML::Node& node : YAML::LoadAll(text.str())) {
-      if (!node.IsNull()) out.push_back({folder + "/" + entry.path().filename().string(), text.str(), to_json(node)});
+    const std::string text = testing::read_text(entry.path());
+    for (json& object : testing::read_yaml(text)) {
+      out.push_back({folder + "/" + entry.path().filename().string(), text, std::move(object)});
     }
   }
   return out;
