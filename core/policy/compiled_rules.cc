@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/policy/path.h"
+
 namespace meshauth::policy {
 namespace {
 
@@ -51,7 +53,7 @@ std::optional<std::string_view> HeaderValues::one(std::uint32_t header) {
   auto& [known, value] = seen_[header];
   if (!known && request_.headers) {
     const auto values = request_.headers(names_[header]);
-    if (values.size() == 1) value = values.front();
+    if (values.size() == 1) value = field_value(values.front());
   }
   known = true;
   return value;

@@ -312,6 +312,8 @@ TEST_CASE("all of when holds: source networks and headers") {
   CHECK_FALSE(decide(with_to(to, ips), Caller(), {.source = "11.0.0.1"}).enforced.allow);
   CHECK(decide(with_to(to, header), Caller(), {.headers = {{"x-tenant", "green"}}}).enforced.allow);
   CHECK_FALSE(decide(with_to(to, header), Caller(), {.headers = {{"x-tenant", "Green"}}}).enforced.allow);
+  CHECK(decide(with_to(to, header), Caller(), {.headers = {{"x-tenant", "\t blue \t"}}}).enforced.allow);
+  CHECK_FALSE(decide(with_to(to, header), Caller(), {.headers = {{"x-tenant", "blue\tblue"}}}).enforced.allow);
   CHECK_FALSE(decide(with_to(to, header), Caller(), Call()).enforced.allow);
   CHECK_FALSE(
       decide(with_to(to, header), Caller(), {.headers = {{"x-tenant", "blue"}, {"x-tenant", "blue"}}}).enforced.allow);

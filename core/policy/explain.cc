@@ -6,6 +6,7 @@
 
 #include "core/base/text.h"
 #include "core/policy/match.h"
+#include "core/policy/path.h"
 #include "core/policy/pattern.h"
 
 namespace meshauth::policy {
@@ -224,7 +225,7 @@ void Explainer::other_when(const model::Rule& rule, Failures& out) const {
     if (const auto* header = std::get_if<model::HeaderCondition>(&rule.when[i])) {
       const auto values = request_.headers ? request_.headers(header->name) : std::vector<std::string_view>();
       if (values.size() == 1 &&
-          std::find(header->values.begin(), header->values.end(), values[0]) != header->values.end())
+          std::find(header->values.begin(), header->values.end(), field_value(values[0])) != header->values.end())
         continue;
       // What a header says may be a secret; that it is there, or twice, is not.
       const std::string actual = values.empty()      ? "no such header"

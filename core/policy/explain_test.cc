@@ -61,7 +61,7 @@ TEST_CASE("the smallest change is the Allow rule with the fewest failed conditio
   REQUIRE(nobody.nearest);
   CHECK(nobody.rules[*nobody.nearest].rule == "health");
   const Caller alice = Caller("auth/okta", "alice", {}, R"({"sub": "alice"})").groups({"traders"});
-  const auto scope = explained(alice, {.path = "/users/alice/orders/1", .headers = {{"x-tenant", "blue"}}});
+  const auto scope = explained(alice, {.path = "/users/alice/orders/1", .headers = {{"x-tenant", "\tblue"}}});
   REQUIRE(scope.nearest);
   CHECK(scope.rules[*scope.nearest].rule == "read-own");
   CHECK(scope.rules[*scope.nearest].failures.size() == 1);

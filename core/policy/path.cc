@@ -83,4 +83,11 @@ tl::expected<Path, Reason> decode_path(std::string_view raw, const PathAllow& al
   return path;
 }
 
+std::string_view field_value(std::string_view raw) noexcept {
+  constexpr std::string_view kBlanks = " \t";
+  const auto first = raw.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return raw.substr(first, raw.find_last_not_of(kBlanks) - first + 1);
+}
+
 }  // namespace meshauth::policy

@@ -36,4 +36,8 @@ tl::expected<Path, Reason> decode_path(std::string_view raw, const PathAllow& al
 /// (RFC 3986 section 3.2.2: a name of DNS characters, an IPv4 address, or an IPv6 one in brackets).
 std::optional<std::string> normalize_host(std::string_view host);
 
+/// A header's value without the blanks around it, which are no part of it (RFC 9110 section 5.5): nginx hands on a tab
+/// that the application takes away.
+std::string_view field_value(std::string_view raw) noexcept;
+
 }  // namespace meshauth::policy

@@ -108,6 +108,14 @@ TEST_CASE("a host is compared in lower case, without port and trailing dot") {
   }
 }
 
+TEST_CASE("blanks around a header's value are no part of it") {
+  CHECK(field_value("blue") == "blue");
+  CHECK(field_value(" \tblue green\t ") == "blue green");
+  CHECK(field_value("\t \t").empty());
+  CHECK(field_value("").empty());
+  CHECK(field_value("\vblue\f") == "\vblue\f");
+}
+
 TEST_CASE("what is no host is refused") {
   const std::string long_label(64, 'a');
   std::string long_name;

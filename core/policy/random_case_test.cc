@@ -32,6 +32,7 @@ const Strings kAddresses{"10.1.2.3",    "10.2.0.1",         "192.168.1.127",  "1
                          "2001:db8::1", "2001:db8:8000::1", "::ffff:10.1.2.3"};
 const Strings kHeaders{"x-tenant", "x-env"};
 const Strings kHeaderValues{"blue", "green", "blue, green"};
+const Strings kBlanks{"", "", "", " ", "\t", " \t "};  // around a header's value
 const std::vector<Strings> kClaimPaths{{"sub"}, {"tier"},  {"realm", "roles"}, {"n"},
                                        {"a.b"}, {"realm"}, {"list"},           {"flag"}};
 const Strings kClaimValues{"alice", "gold", "silver", "7", "true", "x", "1.5", "al", "old"};
@@ -186,7 +187,9 @@ reference::Request random_request(Random& random) {
   out.port = random.pick(kPorts);
   out.source = IpAddress::parse(random.pick(kAddresses)).value();
   for (const auto& name : kHeaders) {
-    while (random.one_in(2)) out.headers.emplace(name, random.pick(kHeaderValues));
+    while (random.one_in(2)) {
+      out.headers.emplace(name, random.pick(kBlanks) + random.pick(kHeaderValues) + random.pick(kBlanks));
+    }
   }
   return out;
 }

@@ -233,7 +233,11 @@ bool when_says(const model::When& when, const Request& request, const Binding& b
     return false;
   }
   if (const auto* header = std::get_if<model::HeaderCondition>(&when)) {
-    return request.headers.count(header->name) == 1 && has(header->values, request.headers.find(header->name)->second);
+    if (request.headers.count(header->name) != 1) return false;
+    std::string value = request.headers.find(header->name)->second;
+    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.erase(0, 1);
+    while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.pop_back();
+    return has(header->values, value);
   }
   const auto& variable = std::get<model::PathVariableCondition>(when);
   const auto bound = binding.variables.find(variable.variable);
