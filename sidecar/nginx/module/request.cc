@@ -56,8 +56,13 @@ bool delivers(ngx_http_request_t* r, std::string_view target) {
   const auto parts = engine::split_target(target);
   if (!parts) return true;  // refused anyway, with its own reason
   std::string_view raw = view(r->unparsed_uri);
-  if (!raw.starts_with(parts->path)) return false;
-  raw.remove_prefix(parts->path.size());
+  if (r->empty_path_in_uri) {  // "http://host?query": nginx puts in the slash that is missing
+    if (parts->path != "/") return false;
+  } else if (!raw.starts_with(parts->path)) {
+    return false;
+  } else {
+    raw.remove_prefix(parts->path.size());
+  }
   if (!raw.starts_with('?')) return raw.empty() && parts->query.empty();
   return raw.substr(1) == parts->query;
 }
