@@ -357,7 +357,7 @@ class Nginx:
         return False
 
     def log(self):
-        return self.error_log.read_text() if self.error_log.exists() else ""
+        return self.error_log.read_text(errors="replace") if self.error_log.exists() else ""
 
     def access_lines(self):
         file = self.root / "audit.log"
