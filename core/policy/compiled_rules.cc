@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/text.h"
 #include "core/policy/path.h"
 
 namespace meshauth::policy {
@@ -48,28 +49,31 @@ bool ToMatch::excludes(const Request& request) const {
   return any_matches(not_hosts, request.host) || any_matches(not_paths, *request.path);
 }
 
-std::optional<std::string_view> HeaderValues::one(std::uint32_t header) {
-  if (seen_.empty()) seen_.resize(names_.size());
-  auto& [known, value] = seen_[header];
-  if (!known && request_.headers) {
-    const auto values = request_.headers(names_[header]);
-    if (values.size() == 1) value = field_value(values.front());
-  }
-  known = true;
-  return value;
+bool header_holds(const std::vector<std::string>& wanted, const std::vector<std::string_view>& lines, bool deny) {
+  if (!deny) return lines.size() == 1 && among(wanted, field_value(lines.front()));
+  return std::any_of(lines.begin(), lines.end(), [&](std::string_view line) {
+    if (among(wanted, field_value(line))) return true;
+    const auto members = split(line, ',');
+    return std::any_of(members.begin(), members.end(), [&](auto member) { return among(wanted, field_value(member)); });
+  });
 }
 
-bool RuleMatch::conditions_hold(const Request& request, HeaderValues& values) const {
+const std::vector<std::string_view>& HeaderLines::of(std::uint32_t header) {
+  if (seen_.empty()) seen_.resize(names_.size());
+  auto& lines = seen_[header];
+  if (!lines) lines = request_.headers ? request_.headers(names_[header]) : std::vector<std::string_view>();
+  return *lines;
+}
+
+bool RuleMatch::conditions_hold(const Request& request, HeaderLines& lines) const {
   for (const model::SourceIpCondition* source : sources) {
     const auto& blocks = source->blocks;
     const auto holds = [&](const Cidr& block) { return block.contains(request.source); };
     if (std::none_of(blocks.begin(), blocks.end(), holds)) return false;
   }
-  for (const HeaderCheck& check : headers) {
-    const auto value = values.one(check.header);
-    if (!value || !among(*check.values, *value)) return false;
-  }
-  return true;
+  return std::all_of(headers.begin(), headers.end(), [&](const HeaderCheck& check) {
+    return header_holds(*check.values, lines.of(check.header), deny);
+  });
 }
 
 CompiledRules::CompiledRules(const CompiledPolicy& policy) {

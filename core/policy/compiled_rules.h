@@ -44,17 +44,21 @@ struct HeaderCheck {
   const std::vector<std::string>* values = nullptr;
 };
 
-/// The values of one request's headers, each looked up when it is first asked for. Ends with the request.
-class HeaderValues {
+/// Does a condition on a header hold, given its lines? For an Allow it must have been sent once, with one of the
+/// values. A Deny is not got round by a second line or a list (RFC 9110 section 5.3): any line counts, and any member
+/// of one.
+bool header_holds(const std::vector<std::string>& wanted, const std::vector<std::string_view>& lines, bool deny);
+
+/// The lines of one request's headers, each looked up when it is first asked for. Ends with the request.
+class HeaderLines {
  public:
-  HeaderValues(const Request& request, const Names& names) : request_(request), names_(names) {}
-  /// The one value; nullopt where the header is missing or there twice.
-  std::optional<std::string_view> one(std::uint32_t header);
+  HeaderLines(const Request& request, const Names& names) : request_(request), names_(names) {}
+  const std::vector<std::string_view>& of(std::uint32_t header);
 
  private:
   const Request& request_;
   const Names& names_;
-  std::vector<std::pair<bool, std::optional<std::string_view>>> seen_;
+  std::vector<std::optional<std::vector<std::string_view>>> seen_;
 };
 
 /// One entry of `from`, ready to be compared with a principal.
@@ -80,7 +84,7 @@ struct RuleMatch {
   std::vector<HeaderCheck> headers;
   std::vector<VariableCheck> variables;
 
-  bool conditions_hold(const Request& request, HeaderValues& values) const;  ///< sources and headers
+  bool conditions_hold(const Request& request, HeaderLines& lines) const;  ///< sources and headers
 };
 
 /// One path pattern and one host pattern of one entry of `to` of one rule.

@@ -28,7 +28,7 @@ struct Lookup {
   }
 
   const Request& request;
-  HeaderValues headers;
+  HeaderLines headers;
   RouteFilter::Allowed method, port;
   Places places;
 };

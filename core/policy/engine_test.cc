@@ -322,6 +322,25 @@ TEST_CASE("all of when holds: source networks and headers") {
             .enforced.allow);
 }
 
+TEST_CASE("a Deny by a header is not got round by sending it twice or in a list") {
+  const Engine engine = engine_of({make_policy("a/p", R"([
+      {"name": "no-guests", "action": "Deny", "when": [{"header": "X-Role", "values": ["guest", "a, b"]}]},
+      {"name": "rest", "action": "Allow", "from": [{"anyone": true}]}])")});
+  const auto allowed = [&](std::multimap<std::string, std::string> headers) {
+    return decide(engine, Caller(), {.headers = std::move(headers)}).enforced.allow;
+  };
+  CHECK(allowed({}));
+  CHECK(allowed({{"x-role", "admin"}}));
+  CHECK(allowed({{"x-role", "guests"}}));
+  CHECK(allowed({{"x-role", "a,b"}}));
+  CHECK_FALSE(allowed({{"x-role", "guest"}}));
+  CHECK_FALSE(allowed({{"x-role", "guest"}, {"x-role", "admin"}}));
+  CHECK_FALSE(allowed({{"x-role", "admin"}, {"x-role", "guest"}}));
+  CHECK_FALSE(allowed({{"x-role", "admin,\tguest "}}));
+  CHECK_FALSE(allowed({{"x-role", "guest,"}}));
+  CHECK_FALSE(allowed({{"x-role", "a, b"}}));
+}
+
 TEST_CASE("a provider that does not resolve: Allow matches nobody, Deny matches every caller") {
   const auto rule = [](const char* action, const char* to) {
     return make_policy("a/p", std::string(R"([{"name": "r", "action": ")") + action + "\", " + kFromOkta + to + R"(},

@@ -6,7 +6,6 @@
 
 #include "core/base/text.h"
 #include "core/policy/match.h"
-#include "core/policy/path.h"
 #include "core/policy/pattern.h"
 
 namespace meshauth::policy {
@@ -223,14 +222,13 @@ void Explainer::other_when(const model::Rule& rule, Failures& out) const {
       out.push_back({at + ".sourceIPs", "an address in " + listed(blocks), request_.source.text()});
     }
     if (const auto* header = std::get_if<model::HeaderCondition>(&rule.when[i])) {
-      const auto values = request_.headers ? request_.headers(header->name) : std::vector<std::string_view>();
-      if (values.size() == 1 &&
-          std::find(header->values.begin(), header->values.end(), field_value(values[0])) != header->values.end())
-        continue;
+      const auto lines = request_.headers ? request_.headers(header->name) : std::vector<std::string_view>();
+      const bool deny = rule.action == model::Action::Deny;
+      if (header_holds(header->values, lines, deny)) continue;
       // What a header says may be a secret; that it is there, or twice, is not.
-      const std::string actual = values.empty()      ? "no such header"
-                                 : values.size() > 1 ? "the header twice"
-                                                     : "another value";
+      const std::string actual = lines.empty()               ? "no such header"
+                                 : lines.size() > 1 && !deny ? "the header twice"
+                                                             : "another value";
       out.push_back(
           {at + ".header", fmt::format("header {} with one of {}", header->name, listed(header->values)), actual});
     }

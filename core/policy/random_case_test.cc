@@ -31,7 +31,7 @@ const Strings kNetworks{"10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32",     "2001:db
 const Strings kAddresses{"10.1.2.3",    "10.2.0.1",         "192.168.1.127",  "192.168.1.128",
                          "2001:db8::1", "2001:db8:8000::1", "::ffff:10.1.2.3"};
 const Strings kHeaders{"x-tenant", "x-env"};
-const Strings kHeaderValues{"blue", "green", "blue, green"};
+const Strings kHeaderValues{"blue", "green", "blue, green", "green,red"};
 const Strings kBlanks{"", "", "", " ", "\t", " \t "};  // around a header's value
 const std::vector<Strings> kClaimPaths{{"sub"}, {"tier"},  {"realm", "roles"}, {"n"},
                                        {"a.b"}, {"realm"}, {"list"},           {"flag"}};

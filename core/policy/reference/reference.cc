@@ -224,8 +224,14 @@ bool in_block(const Cidr& block, const IpAddress& address) {
   return true;
 }
 
-/// claims: null pointer: a token might say anything.
-bool when_says(const model::When& when, const Request& request, const Binding& binding, const json* claims) {
+std::string without_blanks(std::string text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.erase(0, 1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
+  return text;
+}
+
+/// claims: null pointer: a token might say anything. deny: a header may be there more than once, and hold a list.
+bool when_says(const model::When& when, const Request& request, const Binding& binding, const json* claims, bool deny) {
   if (const auto* source = std::get_if<model::SourceIpCondition>(&when)) {
     for (const Cidr& block : source->blocks) {
       if (in_block(block, request.source)) return true;
@@ -233,11 +239,14 @@ bool when_says(const model::When& when, const Request& request, const Binding& b
     return false;
   }
   if (const auto* header = std::get_if<model::HeaderCondition>(&when)) {
-    if (request.headers.count(header->name) != 1) return false;
-    std::string value = request.headers.find(header->name)->second;
-    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.erase(0, 1);
-    while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.pop_back();
-    return has(header->values, value);
+    const auto [begin, end] = request.headers.equal_range(header->name);
+    bool said = false;
+    for (auto at = begin; at != end; ++at) {
+      said = said || has(header->values, without_blanks(at->second));
+      if (!deny) continue;
+      for (const auto& member : split(at->second, ',')) said = said || has(header->values, without_blanks(member));
+    }
+    return said && (deny || std::next(begin) == end);
   }
   const auto& variable = std::get<model::PathVariableCondition>(when);
   const auto bound = binding.variables.find(variable.variable);
@@ -247,15 +256,17 @@ bool when_says(const model::When& when, const Request& request, const Binding& b
   return claim != nullptr && text_of(*claim) == bound->second;
 }
 
-bool when_holds(const model::When& when, const Request& request, const Binding& binding, const json* claims) {
+bool when_holds(const model::When& when, const Request& request, const Binding& binding, const json* claims,
+                bool deny) {
   constexpr const char* kNames[] = {"pathVariable", "sourceIPs", "header"};
-  return hit(kNames[when.index()], when_says(when, request, binding, claims));
+  return hit(kNames[when.index()], when_says(when, request, binding, claims, deny));
 }
 
 bool request_fits(const model::Rule& rule, const Request& request, const json* claims) {
   for (const Binding& binding : bindings(rule, request)) {
     bool all = true;
-    for (const auto& when : rule.when) all = when_holds(when, request, binding, claims) && all;
+    const bool deny = rule.action == model::Action::Deny;
+    for (const auto& when : rule.when) all = when_holds(when, request, binding, claims, deny) && all;
     if (all) return true;
   }
   return false;
