@@ -69,16 +69,32 @@ Found in_bare_header(std::string_view value) {
   return {value, check_token(value)};
 }
 
+/// Does the text begin with the cookie's name and an equals sign?
+bool begins_cookie(std::string_view text, std::string_view name) noexcept {
+  const auto equals = text.find('=');
+  return equals != std::string_view::npos && trim(text.substr(0, equals)) == name;
+}
+
+/// RFC 2109 section 4.2.2 let a comma stand between cookies, and some applications still read it so (RFC 6265 section
+/// 4.2.1 does not).
+bool hides_behind_comma(std::string_view pair, std::string_view name) noexcept {
+  for (auto comma = pair.find(','); comma != std::string_view::npos; comma = pair.find(',')) {
+    pair.remove_prefix(comma + 1);
+    if (begins_cookie(pair, name)) return true;
+  }
+  return false;
+}
+
 Found in_cookies(std::string_view value, std::string_view name) {
   Found found;
   while (!value.empty()) {
     const auto end = value.find(';');
     const std::string_view pair = trim(value.substr(0, end));
     value = end == std::string_view::npos ? std::string_view() : value.substr(end + 1);
-    const auto equals = pair.find('=');
-    if (equals == std::string_view::npos || trim(pair.substr(0, equals)) != name) continue;
+    if (hides_behind_comma(pair, name)) return {{}, Reason::token_malformed_source};
+    if (!begins_cookie(pair, name)) continue;
     if (found.token) return {{}, Reason::token_multiple};
-    found.token = trim(pair.substr(equals + 1));
+    found.token = trim(pair.substr(pair.find('=') + 1));
     found.reason = check_token(*found.token);
   }
   return found;

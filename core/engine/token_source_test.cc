@@ -32,6 +32,7 @@ TEST_CASE("a token is found where a provider looks for it, and nowhere else") {
   CHECK(token_of(Request().header("cookie", "a=1; session=a.b.c; sessions=2")) == "a.b.c");
   CHECK(token_of(Request().header("cookie", "a=1").header("cookie", "session=a.b.c")) == "a.b.c");
   CHECK(token_of(Request().header("cookie", "Session=a.b.c")) == "-");
+  CHECK(token_of(Request().header("cookie", "a=1,2, sessions=3, session; session=a.b.c")) == "a.b.c");
   CHECK(token_of(Request().header("authorization", "Basic dTpw")) == "-");
   CHECK(token_of(Request().header("authorization", "BearerX a.b.c")) == "-");
   CHECK(token_of(Request().header("authorization", "")) == "-");
@@ -70,6 +71,8 @@ TEST_CASE("what is no single token at its place has a reason") {
       {{{"x-token", "Bearer a"}}, Reason::token_malformed_source},
       {{{"cookie", "session="}}, Reason::token_malformed_source},
       {{{"cookie", "session=\"a\""}}, Reason::token_malformed_source},
+      {{{"cookie", "a=1, session=b"}}, Reason::token_malformed_source},
+      {{{"cookie", "a=1,b=2,session =b; session=c"}}, Reason::token_malformed_source},
       {{{"authorization", "Bearer " + large}}, Reason::token_too_large},
       {{{"x-token", large}}, Reason::token_too_large},
       {{{"cookie", "session=" + large}}, Reason::token_too_large},
