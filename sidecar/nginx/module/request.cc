@@ -97,9 +97,20 @@ void decide_now(ngx_http_request_t* r, RequestState& state) {
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count());
 }
 
+/// Would the application take the name for the header's? CGI and WSGI make '_' of '-' (RFC 3875 section 4.1.18), PHP makes
+/// it of everything but letters and digits.
+bool reads_as(std::string_view name, std::string_view header) noexcept {
+  const auto fold = [](char c) {
+    if (c >= 'A' && c <= 'Z') return static_cast<char>(c + 32);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
+  };
+  return name.size() == header.size() &&
+         std::equal(name.begin(), name.end(), header.begin(), [&](char x, char y) { return fold(x) == fold(y); });
+}
+
 bool is_identity_header(const engine::Snapshot& snapshot, std::string_view name) noexcept {
   const auto& names = snapshot.identity_headers();
-  return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return same_header(n, name); });
+  return std::any_of(names.begin(), names.end(), [&](const std::string& header) { return reads_as(name, header); });
 }
 
 }  // namespace
