@@ -97,8 +97,8 @@ void decide_now(ngx_http_request_t* r, RequestState& state) {
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count());
 }
 
-/// Would the application take the name for the header's? CGI and WSGI make '_' of '-' (RFC 3875 section 4.1.18), PHP makes
-/// it of everything but letters and digits.
+/// Would the application take the name for the header's? CGI and WSGI make '_' of '-' (RFC 3875 section 4.1.18), PHP
+/// makes it of everything but letters and digits.
 bool reads_as(std::string_view name, std::string_view header) noexcept {
   const auto fold = [](char c) {
     if (c >= 'A' && c <= 'Z') return static_cast<char>(c + 32);

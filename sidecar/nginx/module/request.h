@@ -28,9 +28,8 @@ RequestState* find_state(ngx_http_request_t* r) noexcept;
 /// The state of the main request; decides if nobody has. Null: no memory. May throw.
 RequestState* state_of(ngx_http_request_t* r);
 
-/// Takes the client's copies of the identity headers out of the main request, in every spelling that an application might
-/// read as theirs: whatever their case, and with '_', '.' or another character for '-'.
-/// False: no memory.
+/// Takes the client's copies of the identity headers out of the main request, in every spelling that an application
+/// might read as theirs: whatever their case, and with '_', '.' or another character for '-'. False: no memory.
 bool remove_identity_headers(ngx_http_request_t* r);
 
 /// Are the two names of one header, if '-' and '_' are the same and case does not matter (as CGI and WSGI see them)?

@@ -13,6 +13,7 @@ from harness import Response
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([^\x00-\x20\x7f]+) HTTP/1\.[01]")
 FIELD_LINE = re.compile(rb"(" + TOKEN + rb"):[ \t]*([^\x00\r\n]*?)[ \t]*")
+ANY_NAME = re.compile(rb"([^\x00-\x20\x7f:]+):[ \t]*([^\x00\r\n]*?)[ \t]*")  # where nginx is told to let every name through
 
 
 class Malformed(Exception):
@@ -58,7 +59,7 @@ def chunked(data):
             return body, at
 
 
-def parse_request(data):
+def parse_request(data, field_line=FIELD_LINE):
     """(Received, bytes used), or None: not whole. Malformed: nothing an application should ever see."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
@@ -71,7 +72,7 @@ def parse_request(data):
         raise Malformed(f"request line {line!r}")
     got = Received(data[: end + 4], matched[1].decode(), matched[2])
     for text in fields:
-        one = FIELD_LINE.fullmatch(text)
+        one = field_line.fullmatch(text)
         if not one:
             raise Malformed(f"field line {text!r}")
         got.headers.append((one[1].lower(), one[2]))
@@ -99,10 +100,12 @@ def parse_request(data):
 
 
 class RawUpstream:
-    """Answers every request with 200 and its number; `requests[number]` is what it got, `faults` what no upstream may get."""
+    """Answers every request with 200 and its number; `requests[number]` is what it got, `faults` what no upstream may get,
+    `cut` the first lines of requests whose body did not come whole before nginx closed."""
 
-    def __init__(self):
-        self.requests, self.faults = [], []
+    def __init__(self, field_line=FIELD_LINE):
+        self.requests, self.faults, self.cut = [], [], []
+        self.field_line = field_line
         self.selector = selectors.DefaultSelector()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.listener.setblocking(False)
@@ -133,8 +136,10 @@ class RawUpstream:
 
     def _close(self, connection):
         left = self.buffers.pop(connection)
-        if left.strip():
-            self.faults.append(f"a request that does not end: {left[:200]!r}")
+        if b"\r\n\r\n" in left:
+            self.cut.append(left.split(b"\r\n")[0])
+        elif left:
+            self.faults.append(f"a head that does not end: {left[:200]!r}")
         self.selector.unregister(connection)
         connection.close()
 
@@ -148,7 +153,7 @@ class RawUpstream:
             return
         self.buffers[connection] += data
         try:
-            while self.buffers[connection] and (parsed := parse_request(self.buffers[connection])):
+            while self.buffers[connection] and (parsed := parse_request(self.buffers[connection], self.field_line)):
                 got, used = parsed
                 self.buffers[connection] = self.buffers[connection][used:]
                 self._answer(connection, got)
