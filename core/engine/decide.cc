@@ -30,15 +30,17 @@ tl::expected<Decoded, Reason> decode(const HttpRequest& request, const Options& 
   return Decoded{std::move(*path), std::move(*host)};
 }
 
-policy::Request policy_request(const HttpRequest& request, const Decoded& decoded) {
+/// A header that a provider forwards is ours: the client's copy never reaches the application, so no rule may go by it.
+policy::Request policy_request(const HttpRequest& request, const Decoded& decoded, const Snapshot& snapshot) {
   policy::Request out;
   out.method = request.method;
   out.path = &decoded.path;
   out.host = decoded.host;
   out.port = request.port;
   out.source = request.peer;
-  out.headers = [headers = request.headers](std::string_view name) {
+  out.headers = [headers = request.headers, &ours = snapshot.identity_headers()](std::string_view name) {
     std::vector<std::string_view> values;
+    if (std::find(ours.begin(), ours.end(), name) != ours.end()) return values;
     for (const Header& header : headers) {
       if (header.name == name) values.push_back(header.value);
     }
@@ -131,7 +133,7 @@ Outcome decide(Snapshot& snapshot, const HttpRequest& request, double now, const
     return out;
   }
   set_authentication(out, who, snapshot);
-  const policy::Request asked = policy_request(request, *decoded);
+  const policy::Request asked = policy_request(request, *decoded, snapshot);
   if (who.reason == Reason::none) {
     const auto decision = decide_for(snapshot, View::Enforced, who, asked);
     set_verdict(out, decision.enforced);

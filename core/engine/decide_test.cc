@@ -64,6 +64,20 @@ TEST_CASE("an allowed request says who, by which rule, and until when") {
   CHECK_FALSE(outcome.token_failed);
 }
 
+TEST_CASE("no rule goes by a client's copy of a header that a provider forwards") {
+  Mesh mesh;
+  ProviderSettings okta = provider();
+  okta.forward_claims = {{{"tier"}, "X-Tier"}};
+  mesh.add(okta);
+  model::Rule by_tier = rule("gold", {anyone()}, {"/gold/**"}), by_other = rule("other", {anyone()}, {"/other/**"});
+  by_tier.when = {model::HeaderCondition{"x-tier", {"gold"}}};
+  by_other.when = {model::HeaderCondition{"x-other", {"gold"}}};
+  mesh.add("ns/orders", {by_tier, by_other, rule("names okta", {from()}, {"/me"})});
+  const auto snapshot = mesh.snapshot();
+  CHECK_FALSE(ask(*snapshot, Request("/gold/1").header("x-tier", "gold")).allow);
+  CHECK(ask(*snapshot, Request("/other/1").header("x-other", "gold")).allow);
+}
+
 TEST_CASE("an outcome outlives its snapshot") {
   Outcome outcome;
   {
