@@ -209,12 +209,12 @@ def parse_response(data, method, closed):
 class RawClient:
     """One connection at a time, kept while nginx keeps it."""
 
-    def __init__(self, port):
-        self.port, self.socket, self.buffer = port, None, b""
+    def __init__(self, port, source="127.0.0.1"):
+        self.port, self.source, self.socket, self.buffer = port, source, None, b""
 
     def _open(self):
         if self.socket is None:
-            self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+            self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=20, source_address=(self.source, 0))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.buffer = b""
 

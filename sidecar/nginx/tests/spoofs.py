@@ -469,6 +469,7 @@ for name, source in [
     line = name.encode() + b": /public/x"
     spoof(f"path-by-{name.lower()}", source, "another path in a header: that of the request line is decided on", req(line, target=b"/admin/x"), NONE, twin=req(line, target=b"/public/x"))
 spoof("header-proxy", "CVE-2016-5385", "Proxy becomes HTTP_PROXY where CGI is spoken", req(b"Proxy: http://evil.test"), absent=(b"proxy",), twin=req())
+spoof("header-identity-in-rule", "RFC 9110 section 5.1", "a rule that goes by an identity header does not go by the client's", req(b"X-User-Email: " + EVIL, target=b"/by-identity/x"), (403, "no_rule_matched"))
 spoof("header-tenant-tab", "RFC 9110 section 5.5; CVE-2019-18802", "a tab is no part of a value", req(b"X-Tenant:\tblue\t", target=b"/tenant/x"))
 spoof("header-tenant-twice", "RFC 9110 section 5.3; CVE-2020-25017", "a header twice holds for no rule", req(b"X-Tenant: blue", b"X-Tenant: red", target=b"/tenant/x"), (403, "no_rule_matched"), twin=req(b"X-Tenant: blue", target=b"/tenant/x"))
 spoof("header-tenant-comma", "RFC 9110 section 5.3", "a list is another value", req(b"X-Tenant: blue, red", target=b"/tenant/x"), (403, "no_rule_matched"))

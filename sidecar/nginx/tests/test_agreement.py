@@ -1,0 +1,91 @@
+"""nginx and `meshauthctl` give the same answer, with the same reason by the same rule, to 10,000 random triples of policy, token
+and request. What nginx answered is what the cases of `meshauthctl test` want; `decide` is asked about some of them too.
+
+Seeded: SEED=N repeats a run. MORE=N multiplies it."""
+
+import json
+import os
+import random
+import subprocess
+import time
+from collections import Counter
+
+import pytest
+
+import rendered
+from harness import BUILD, wait_until
+from rawhttp import RawClient, RawUpstream
+from rendered import Decided
+from worlds import ADDRESSES, World
+
+MESHAUTHCTL = BUILD / "bin" / "meshauthctl"
+MORE = int(os.environ.get("MORE", "1"))
+WORLDS, REQUESTS, DECIDES = 25, 400, 2
+
+
+@pytest.fixture
+def rnd(request):
+    seed = os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32)
+    print(f"{request.node.name}: SEED={seed}")
+    return random.Random(int(seed))
+
+
+def ctl(*args):
+    assert MESHAUTHCTL.exists(), f"{MESHAUTHCTL} is missing: build it first"
+    return subprocess.run([MESHAUTHCTL, *args], capture_output=True, text=True, timeout=120)
+
+
+def ask_nginx(world, rnd, clients, application):
+    """REQUESTS requests that the module decided about, and what a case wants of each: all that nginx said."""
+    asked = []
+    while len(asked) < REQUESTS:
+        request = world.request(rnd)
+        before = len(application.requests)
+        answer = clients[request.source].ask(request.bytes(), request.method)
+        decided = Decided.of(answer)
+        assert (len(application.requests) > before) == (decided.decision == "allow"), request.bytes()
+        if decided.decision:
+            want = {"decision": decided.decision, "status": answer.status, "reason": decided.reason}
+            asked.append((request, {**want, "policy": decided.policy, "rule": decided.rule}))
+        else:
+            assert answer.status == 400, request.bytes()  # nginx refused it before the module was asked
+    return asked
+
+
+def check_decide(manifest, request, want):
+    headers = [part for name, value in request.headers for part in ("--header", f"{name}: {value}")]
+    done = ctl("decide", "-f", manifest, "--workload", "shop/orders", "--method", request.method, "--path", request.target,
+               "--host", request.host, "--port", "8080", "--source", request.source, *headers)  # fmt: skip
+    assert done.stdout, done.stderr
+    said = json.loads(done.stdout)
+    assert {key: said[key] for key in want} == want, (request.bytes(), done.stderr)
+
+
+def test_nginx_and_meshauthctl_agree(rnd, root, folder, agent):
+    application = RawUpstream()
+    folder.write()
+    nginx = rendered.start(root, folder, application.port)
+    clients = {address: RawClient(nginx.port, address) for address in ADDRESSES}
+    seen, begin = Counter(), time.monotonic()
+    for number in range(WORLDS * MORE):
+        world = World(rnd)
+        world.write(root / "world.yaml")
+        revision = folder.write(*world.resources)
+        wait_until(lambda: agent.running(revision), "the world is in force")
+        asked = ask_nginx(world, rnd, clients, application)
+        seen.update(want["reason"] or want["decision"] for _, want in asked)
+        cases = [request.case(f"{i}", want) for i, (request, want) in enumerate(asked)]
+        (root / "cases.yaml").write_text(json.dumps({"cases": cases}))
+        done = ctl("test", "-f", root / "world.yaml", root / "cases.yaml")
+        failures = [line for line in done.stdout.splitlines() if line.startswith(("FAIL", " "))]
+        failed = [asked[int(line.split()[1])][0].bytes() for line in failures if line.startswith("FAIL")]
+        assert done.returncode == 0, f"world {number}: {done.stderr}\n" + "\n".join(failures[:40]) + f"\n{failed[:3]}"
+        for request, want in rnd.sample(asked, DECIDES):
+            check_decide(root / "world.yaml", request, want)
+    for client in clients.values():
+        client.close()
+    print(f"{WORLDS * MORE * REQUESTS} in {time.monotonic() - begin:.0f} s: {dict(seen.most_common())}")
+    assert nginx.stop() + application.faults == []
+    application.close()
+    few = {"allow": 300, "no_rule_matched": 300, "denied_by_rule": 50, "token_missing": 50, "path_ambiguous": 20}
+    assert all(seen[name] >= least for name, least in few.items()) and len(seen) >= 15, seen
