@@ -86,7 +86,8 @@ TEST_CASE("of several rules that match, the first by policy and rule decides") {
   std::vector<model::AccessPolicy> policies{make_policy("b/p", "[" + rule("x") + "]"),
                                             make_policy("a/p", "[" + rule("second") + "," + rule("a-third") + "]")};
   do {
-    const auto decision = decide(engine_of(policies), Caller(), Call());
+    const auto engine = engine_of(policies);  // a decision's texts are its
+    const auto decision = decide(engine, Caller(), Call());
     CHECK(decision.enforced.policy == "a/p");
     CHECK(decision.enforced.rule == "second");
     std::reverse(policies.begin(), policies.end());

@@ -21,8 +21,8 @@ constexpr const char* kRules = R"([
 ])";
 
 Explanation explained(const Caller& caller, const Call& call) {
-  const auto policy = make_policy("shop/orders", kRules);
-  const Engine engine(compile({&policy}, {}, model::Action::Deny));
+  static const auto policy = make_policy("shop/orders", kRules);
+  static const Engine engine(compile({&policy}, {}, model::Action::Deny));  // an explanation's texts are its
   return testing::explain(engine, caller, call);
 }
 

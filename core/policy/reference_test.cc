@@ -23,7 +23,7 @@ std::size_t wanted_decisions() {
 #ifdef NDEBUG
   return 10'000'000;
 #else
-  return 50'000;
+  return 100'000;  // enough for every operator to be hit
 #endif
 }
 
