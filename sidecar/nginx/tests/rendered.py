@@ -112,6 +112,11 @@ class DecidedLog:
             self.lines[key] = int(status), Decided(text)
         return self.lines.pop(f"{port}.{number}", None)
 
+    def forget(self):
+        """What was said so far: ports of clients come again."""
+        self.file.read()
+        self.lines.clear()
+
     def of(self, port, number):
         """(status, Decided), once the request has ended."""
         return wait_until(lambda: self._find(port, number), f"the line of request {number} from port {port}")

@@ -599,7 +599,7 @@ h2("pseudo-late", "RFC 9113 section 8.3", "a pseudo-header behind the others", [
 h2("path-twice", "RFC 9113 section 8.3.1", "two paths", [*PLAIN, (b":path", b"/admin/x")], BAD)
 h2("path-none", "RFC 9113 section 8.3.1", "no path", fields(None), BAD)
 h2("path-empty", "RFC 9113 section 8.3.1", "an empty path", fields(b""), BAD)
-h2("path-absolute", "RFC 9113 section 8.3.1", "an absolute form", fields(b"http://h.test/public/x"), LOST)
+h2("path-absolute", "RFC 9113 section 8.3.1", "an absolute form", fields(b"http://h.test/public/x"), BAD)
 h2("path-space", "RFC 9113 section 8.3.1; CVE-2021-39240", "a request line in the path", fields(b"/public/x HTTP/1.1\r\nX-User-Email: evil"), LOST, twin=PLAIN)
 h2("path-fragment", "CVE-2021-32779", "a fragment", fields(b"/public/x#/../admin"), AMBIGUOUS)
 h2("path-dots", "RFC 3986 section 5.2.4", "dots", fields(b"/public/../admin/x"), AMBIGUOUS)

@@ -1,6 +1,7 @@
 """No spoof of spoofs.py passes: the application sees no identity that a client made and no request that was not decided, and
 each answer and reason is the one written there. Twins of spoofs are accepted."""
 
+import contextlib
 import re
 import shutil
 import tempfile
@@ -92,6 +93,8 @@ class World:
             answers = [(a.status, Decided.of(a)) for a in self.http1.ask_all(pieces, quiet, method)]
         else:
             client = self.http2[spoof.over]
+            client.close()  # nginx gives up a connection after some of them
+            self.log.forget()
             answer = client.ask([(self.filled(name), self.filled(value)) for name, value in sent], spoof.body)
             answers = [(None, Decided(";;;;;")) if answer.status is None else (answer.status, self.log.of(*client.last)[1])]
         reached = self.application.requests[before:]
@@ -109,15 +112,28 @@ class World:
         assert problems == []
 
 
-@pytest.fixture(scope="module")
-def world(request):
-    """nginx as the agent configures it, and the same where nginx lets every name of a header through."""
+@contextlib.contextmanager
+def made_world(strict):
     root = Path(tempfile.mkdtemp(prefix="mesh-auth-"))
     root.chmod(0o755)
-    made = World(root, request.param == "as-rendered")
+    made = World(root, strict)
     yield made
     made.close()
     shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """nginx as the agent configures it."""
+    with made_world(strict=True) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def open_world():
+    """The same, but that nginx lets every name of a header through."""
+    with made_world(strict=False) as made:
+        yield made
 
 
 def text_of(sent):
@@ -160,18 +176,26 @@ def check(world, spoof, sent, wanted, targets):
             assert got.folded(name) == [], got.head
 
 
-NAMES = [spoof for spoof in SPOOFS if spoof.id.startswith(("identity-", "hop-"))]  # about names of headers
-CASES = [("as-rendered", spoof) for spoof in SPOOFS] + [("any-header-name", spoof) for spoof in NAMES]
-
-
-@pytest.mark.parametrize("world, spoof", CASES, indirect=["world"], ids=[f"{world}-{spoof.id}" for world, spoof in CASES])
-def test_no_spoof_passes(world, spoof):
+def check_spoof(world, spoof):
     targets = spoof.reached
     if targets is None:
         targets = (target_of(spoof.sent),) if spoof.wants() == [(200, "")] else ()
     check(world, spoof, spoof.sent, spoof.wants(), targets)
     if spoof.twin is not None:
         check(world, spoof, spoof.twin, [(200, "")], (target_of(spoof.twin),))
+
+
+NAMES = [spoof for spoof in SPOOFS if spoof.id.startswith(("identity-", "hop-"))]  # about names of headers
+
+
+@pytest.mark.parametrize("spoof", SPOOFS, ids=lambda spoof: spoof.id)
+def test_no_spoof_passes(world, spoof):
+    check_spoof(world, spoof)
+
+
+@pytest.mark.parametrize("spoof", NAMES, ids=lambda spoof: spoof.id)
+def test_no_spoof_passes_where_every_name_of_a_header_is_let_through(open_world, spoof):
+    check_spoof(open_world, spoof)
 
 
 def test_each_spoof_is_one_and_says_where_it_is_from():
