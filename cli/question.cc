@@ -119,11 +119,12 @@ std::optional<Answer> ask(const QuestionOptions& options, Streams& io) {
   if (!caller.provider.empty() && resources.providers.count(caller.provider) == 0) {
     throw UsageError{fmt::format("--provider {} is not among the resources", in_quotes(caller.provider))};
   }
-  const auto snapshot = offline_snapshot(resources, options.resources, options.workload, keys);
+  auto snapshot = offline_snapshot(resources, options.resources, options.workload, keys);
   if (!snapshot) throw UsageError{snapshot.error().message};
   auto answered =
       answer(**snapshot, resources, request, caller, *allow, std::isnan(options.now) ? unix_now() : options.now);
   if (!answered) throw UsageError{answered.error().message};
+  answered->snapshot = std::move(*snapshot);
   return std::move(*answered);
 }
 
