@@ -47,8 +47,8 @@ struct Answer {
   bool allow = false;
   Reason reason = Reason::internal;
   std::string policy, rule, detail;
-  std::optional<policy::Explanation> explanation;    ///< where policies were asked at all; its texts are the snapshot's
-  std::shared_ptr<const engine::Snapshot> snapshot;  ///< set by ask(), so that they live as long
+  std::optional<policy::Explanation> explanation;  ///< where policies were asked at all; its texts are the snapshot's
+  std::shared_ptr<const engine::Snapshot> snapshot = {};  ///< set by ask(), so that they live as long
 
   int status() const { return reason_status(reason); }
   /// {"decision","status","reason","policy","rule"}
