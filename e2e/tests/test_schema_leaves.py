@@ -97,7 +97,7 @@ OFFLINE: dict[str, Case] = {
     # --- IdentityProvider
     "idprov.spec.profile": Case(
         ("idp", "profile"), ("dex", "keycloak"), (_NOBODY, "200/read"),
-        rules=_rule(caller=caller(roles={"any": ["admin"]})), claims={"realm_access": {"roles": ["admin"]}}, headers={"typ": "JWT"},
+        rules=_rule(caller=caller(roles={"any": ["admin"]})), claims={"typ": "Bearer", "realm_access": {"roles": ["admin"]}}, headers={"typ": "JWT"},
     ),
     "idprov.spec.issuer": Case(("idp", "issuer"), ("https://issuer.example", "https://other.example"), ("200/read", "401/issuer_unknown")),
     "idprov.spec.issuerAliases[]": Case(("idp", "issuerAliases"), (["alias.example"], ["other.example"]), ("200/read", "401/issuer_unknown"), claims={"iss": "alias.example"}),
