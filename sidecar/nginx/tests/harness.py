@@ -27,6 +27,8 @@ NGINX = os.environ.get("MESH_AUTH_NGINX", "/usr/sbin/nginx")
 NGINX_ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1"}
 if preload := os.environ.get("MESH_AUTH_NGINX_PRELOAD"):
     NGINX_ENVIRONMENT["LD_PRELOAD"] = preload
+# How much longer everything may take: under Valgrind it does.
+SLOWNESS = float(os.environ.get("MESH_AUTH_SLOWNESS", "1"))
 WORKLOAD = "shop/orders"
 ISSUER = "https://idp.test"
 AUDIENCE = "api://orders"
@@ -40,13 +42,13 @@ def free_port():
 
 def wait_until(condition, what, seconds=10.0):
     """Awaits a condition and returns its value; fails with what was awaited."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * SLOWNESS
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds} s for: {what}")
+            raise AssertionError(f"waited {seconds} s for: {what() if callable(what) else what}")
         time.sleep(0.01)
 
 
@@ -323,6 +325,8 @@ def read_response(stream, method="GET"):
 
 
 class Nginx:
+    wrapper = ()  # a program, with arguments, that runs nginx
+
     def __init__(self, root, conf, port):
         self.root, self.port = root, port
         self.conf = root / "nginx.conf"
@@ -342,7 +346,7 @@ class Nginx:
         tested = self.test()
         assert tested.returncode == 0, tested.stderr
         self.process = subprocess.Popen(
-            [NGINX, "-p", self.root, "-c", self.conf, "-g", "daemon off;", "-e", self.error_log],
+            [*self.wrapper, NGINX, "-p", self.root, "-c", self.conf, "-g", "daemon off;", "-e", self.error_log],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=NGINX_ENVIRONMENT,
@@ -395,7 +399,7 @@ class Nginx:
             return []
         self.process.send_signal(signal.SIGQUIT)
         try:
-            self.process.wait(10)
+            self.process.wait(10 * SLOWNESS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -100,12 +100,13 @@ def parse_request(data, field_line=FIELD_LINE):
 
 
 class RawUpstream:
-    """Answers every request with 200 and its number; `requests[number]` is what it got, `faults` what no upstream may get,
+    """Answers every request with 200 and its number, a WebSocket to /ws with 101; `requests[number]` is what it got, `faults` what no upstream may get,
     `cut` the first lines of requests whose body did not come whole before nginx closed."""
 
     def __init__(self, field_line=FIELD_LINE):
         self.requests, self.faults, self.cut = [], [], []
         self.field_line = field_line
+        self.tunnels = set()  # upgraded connections: what comes is sent back
         self.selector = selectors.DefaultSelector()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.listener.setblocking(False)
@@ -140,6 +141,7 @@ class RawUpstream:
             self.cut.append(left.split(b"\r\n")[0])
         elif left:
             self.faults.append(f"a head that does not end: {left[:200]!r}")
+        self.tunnels.discard(connection)
         self.selector.unregister(connection)
         connection.close()
 
@@ -150,6 +152,9 @@ class RawUpstream:
             data = b""
         if not data:
             self._close(connection)
+            return
+        if connection in self.tunnels:
+            connection.sendall(data)
             return
         self.buffers[connection] += data
         try:
@@ -165,6 +170,10 @@ class RawUpstream:
     def _answer(self, connection, got):
         number = len(self.requests)
         self.requests.append(got)
+        if got.target == b"/ws" and got.all(b"upgrade") == [b"websocket"]:
+            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            self.tunnels.add(connection)
+            return
         body = b"" if got.method == "HEAD" else b"ok\n"
         connection.sendall(b"HTTP/1.1 200 OK\r\nX-Number: %d\r\nContent-Length: 3\r\n\r\n%b" % (number, body))
 
@@ -234,14 +243,20 @@ class RawClient:
 
     def ask(self, data, method="GET"):
         """Sends one request, returns its answer. More than one answer is a failure."""
+        kept = self.socket is not None
         self._open()
-        with_answer = self.socket
         try:
-            with_answer.sendall(data)
+            self.socket.sendall(data)
         except ConnectionError:
             pass  # nginx may answer and close before it has all
-        open_still = True
-        while not (parsed := parse_response(self.buffer, method, not open_still)):
+        open_still = self._receive()
+        if kept and not open_still and not self.buffer:  # closed while nobody asked, as a worker that ends does
+            self.close()
+            return self.ask(data, method)
+        while not (parsed := parse_response(self.buffer, method, not open_still)) or parsed[0].status == 100:
+            if parsed:
+                self.buffer = self.buffer[parsed[1] :]
+                continue
             assert open_still, f"closed in the middle of an answer to {data[:300]!r}: {self.buffer[:300]!r}"
             open_still = self._receive()
         answer, used = parsed

@@ -66,9 +66,9 @@ def test_nginx_and_meshauthctl_agree(rnd, root, folder, agent):
     folder.write()
     nginx = rendered.start(root, folder, application.port)
     clients = {address: RawClient(nginx.port, address) for address in ADDRESSES}
-    seen, begin = Counter(), time.monotonic()
+    seen, begin, world = Counter(), time.monotonic(), None
     for number in range(WORLDS * MORE):
-        world = World(rnd)
+        world = World(rnd, before=world)
         world.write(root / "world.yaml")
         revision = folder.write(*world.resources)
         wait_until(lambda: agent.running(revision), "the world is in force")

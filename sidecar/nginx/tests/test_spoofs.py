@@ -63,6 +63,11 @@ def collector(root, application):
     return Nginx(folder, text, port).start()
 
 
+def filled(text, tokens):
+    """The text with its tokens put in."""
+    return re.sub(rb"<([\w-]+)>", lambda m: tokens.get(m[1].decode(), m[0]), text)
+
+
 class World:
     def __init__(self, root, strict=True):
         self.strict = strict
@@ -81,7 +86,7 @@ class World:
         self.accounted = 0
 
     def filled(self, text):
-        return re.sub(rb"<([\w-]+)>", lambda m: self.tokens.get(m[1].decode(), m[0]), text)
+        return filled(text, self.tokens)
 
     def ask(self, spoof, sent):
         """[(status, Decided)] of what is sent, and the requests that reached the application."""

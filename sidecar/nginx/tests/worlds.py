@@ -243,12 +243,16 @@ def request(rnd, tokens):
 
 
 class World:
-    def __init__(self, rnd, tokens=60):
+    """before: the world before this one, some of whose tokens come again, so that what is cached of them meets other policies."""
+
+    def __init__(self, rnd, tokens=60, before=None):
         names = some(rnd, SOURCES, 3)
         self.policies = policies(rnd, names)
         used = [name for name in SOURCES if name in named_providers(self.policies)]
         self.providers = [provider(rnd, name) for name in used]
         self.tokens = [(name, token(rnd, name)) for name in (rnd.choice(used or list(SOURCES)) for _ in range(tokens))]
+        if before:
+            self.tokens += rnd.sample(before.tokens, min(tokens // 2, len(before.tokens)))
         self.resources = self.providers + self.policies
 
     def request(self, rnd):
