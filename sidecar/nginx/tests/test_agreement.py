@@ -30,6 +30,22 @@ def rnd(request):
     return random.Random(int(seed))
 
 
+@pytest.fixture
+def application():
+    server = RawUpstream()
+    yield server
+    server.close()
+    assert server.faults == []
+
+
+@pytest.fixture
+def nginx(root, folder, agent, application):
+    folder.write()
+    running = rendered.start(root, folder, application.port)
+    yield running
+    assert running.stop() == []
+
+
 def ctl(*args):
     assert MESHAUTHCTL.exists(), f"{MESHAUTHCTL} is missing: build it first"
     return subprocess.run([MESHAUTHCTL, *args], capture_output=True, text=True, timeout=120)
@@ -61,10 +77,7 @@ def check_decide(manifest, request, want):
     assert {key: said[key] for key in want} == want, (request.bytes(), done.stderr)
 
 
-def test_nginx_and_meshauthctl_agree(rnd, root, folder, agent):
-    application = RawUpstream()
-    folder.write()
-    nginx = rendered.start(root, folder, application.port)
+def test_nginx_and_meshauthctl_agree(rnd, root, folder, agent, application, nginx):
     clients = {address: RawClient(nginx.port, address) for address in ADDRESSES}
     seen, begin, world = Counter(), time.monotonic(), None
     for number in range(WORLDS * MORE):
@@ -85,7 +98,5 @@ def test_nginx_and_meshauthctl_agree(rnd, root, folder, agent):
     for client in clients.values():
         client.close()
     print(f"{WORLDS * MORE * REQUESTS} in {time.monotonic() - begin:.0f} s: {dict(seen.most_common())}")
-    assert nginx.stop() + application.faults == []
-    application.close()
     few = {"allow": 300, "no_rule_matched": 300, "denied_by_rule": 50, "token_missing": 50, "path_ambiguous": 20}
     assert all(seen[name] >= least for name, least in few.items()) and len(seen) >= 15, seen
