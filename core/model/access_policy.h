@@ -59,7 +59,7 @@ struct SourceIpCondition {
 };
 struct HeaderCondition {
   std::string name;                 ///< lower case
-  std::vector<std::string> values;  ///< any of them, exact; a header sent twice or missing does not hold
+  std::vector<std::string> values;  ///< any of them, exact; for an Allow the header must be there exactly once
 };
 using When = std::variant<PathVariableCondition, SourceIpCondition, HeaderCondition>;
 
