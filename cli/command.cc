@@ -1,5 +1,7 @@
 #include "cli/command.h"
 
+#include <CLI/CLI.hpp>
+
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -28,28 +30,82 @@ std::string shown_name(const char* argv0) {
 
 }  // namespace
 
-Program::Program() : app_("Answers about identity providers, access policies and tokens of nginx-mesh-auth.") {
-  app_.require_subcommand(1);
-  app_.set_version_flag("--version", MESH_AUTH_VERSION);
+Option& Option::required() {
+  option_->required();
+  return *this;
 }
 
-CLI::App* Program::command(const std::string& name, const std::string& description) {
-  return app_.add_subcommand(name, description);
+Option& Option::one_at_a_time() {
+  option_->expected(1)->take_all();
+  return *this;
 }
 
-void Program::on(CLI::App* command, Action action) {
-  command->callback([this, action = std::move(action)] { chosen_ = action; });
+Option& Option::one_of(std::vector<std::string> words) {
+  option_->check(CLI::IsMember(std::move(words)));
+  return *this;
+}
+
+Option& Option::between(double least, double most) {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+Option& Option::with_default() {
+  option_->capture_default_str();
+  return *this;
+}
+
+Command Command::command(const std::string& name, const std::string& description) {
+  app_->require_subcommand(1);
+  return {app_->add_subcommand(name, description), chosen_};
+}
+
+Option Command::option(const std::string& name, std::string& out, const std::string& description) {
+  return Option(app_->add_option(name, out, description));
+}
+
+Option Command::option(const std::string& name, std::vector<std::string>& out, const std::string& description) {
+  return Option(app_->add_option(name, out, description));
+}
+
+Option Command::option(const std::string& name, std::uint16_t& out, const std::string& description) {
+  return Option(app_->add_option(name, out, description));
+}
+
+Option Command::option(const std::string& name, double& out, const std::string& description) {
+  return Option(app_->add_option(name, out, description));
+}
+
+void Command::flag(const std::string& name, bool& out, const std::string& description) {
+  app_->add_flag(name, out, description);
+}
+
+void Command::on(Action action) {
+  app_->callback([chosen = chosen_, action = std::move(action)] { *chosen = action; });
+}
+
+Program::Program()
+    : app_(std::make_unique<CLI::App>(
+          "Answers about identity providers, access policies and tokens of nginx-mesh-auth.")) {
+  app_->require_subcommand(1);
+  app_->set_version_flag("--version", MESH_AUTH_VERSION);
+}
+
+Program::~Program() = default;
+
+Command Program::command(const std::string& name, const std::string& description) {
+  return {app_->add_subcommand(name, description), &chosen_};
 }
 
 int Program::run(int argc, const char* const* argv, Streams& io) {
-  app_.name(shown_name(argc > 0 ? argv[0] : ""));
+  app_->name(shown_name(argc > 0 ? argv[0] : ""));
   try {
-    app_.parse(argc, argv);
+    app_->parse(argc, argv);
     return chosen_(io);
   } catch (const CLI::ParseError& error) {
-    return app_.exit(error, io.out, io.err) == 0 ? kOk : kUsage;
+    return app_->exit(error, io.out, io.err) == 0 ? kOk : kUsage;
   } catch (const UsageError& error) {
-    io.err << error.message << "\nRun " << app_.get_name() << " with --help to see the options.\n";
+    io.err << error.message << "\nRun " << app_->get_name() << " with --help to see the options.\n";
     return kUsage;
   } catch (const std::exception& error) {
     io.err << error.what() << "\ninternal\n";

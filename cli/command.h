@@ -5,19 +5,27 @@
 //
 //   void add_render(Program& program) {
 //     auto options = std::make_shared<RenderOptions>();
-//     CLI::App* render = program.command("render", "what the operator would write, offline");
-//     render->add_option("-f,--file", options->files, "...")->required();
-//     program.on(render, [options](Streams& io) { return run_render(*options, io); });
+//     Command render = program.command("render", "what the operator would write, offline");
+//     render.option("-f,--file", options->files, "...").required();
+//     render.on([options](Streams& io) { return run_render(*options, io); });
 //   }
+//
+// CLI11 stays in command.cc: each file that includes it is compiled for seconds longer.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
+#include <cstdint>
 #include <functional>
 #include <iosfwd>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "core/base/result.h"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace meshauth::cli {
 
@@ -41,21 +49,59 @@ struct UsageError {
   std::string message;
 };
 
+class Option {
+ public:
+  explicit Option(CLI::Option* option) : option_(option) {}
+
+  Option& required();
+  /// Takes one value each time it is given: for a list whose command has further arguments, or whose values may be
+  /// anything.
+  Option& one_at_a_time();
+  Option& one_of(std::vector<std::string> words);
+  Option& between(double least, double most);
+  /// --help names the value that the variable has now.
+  Option& with_default();
+
+ private:
+  CLI::Option* option_;
+};
+
+/// One subcommand. What its options fill must be there until the program has run.
+class Command {
+ public:
+  Command(CLI::App* app, Action* chosen) : app_(app), chosen_(chosen) {}
+
+  /// A subcommand of this one, which then needs one.
+  Command command(const std::string& name, const std::string& description);
+
+  /// `name` as "-f,--file", or "FILE" for an argument without a flag.
+  Option option(const std::string& name, std::string& out, const std::string& description);
+  Option option(const std::string& name, std::vector<std::string>& out, const std::string& description);
+  Option option(const std::string& name, std::uint16_t& out, const std::string& description);
+  Option option(const std::string& name, double& out, const std::string& description);
+  void flag(const std::string& name, bool& out, const std::string& description);
+
+  /// What runs if this command is the one that was chosen.
+  void on(Action action);
+
+ private:
+  CLI::App* app_;
+  Action* chosen_;
+};
+
 class Program {
  public:
   Program();
+  ~Program();
 
   /// A new subcommand.
-  CLI::App* command(const std::string& name, const std::string& description);
-
-  /// What runs if this subcommand (of any depth) is the one that was chosen.
-  void on(CLI::App* command, Action action);
+  Command command(const std::string& name, const std::string& description);
 
   /// Parses and runs. Wrong usage: a message on err, 2. An exception: its message and `internal` on err, 1.
   int run(int argc, const char* const* argv, Streams& io);
 
  private:
-  CLI::App app_;
+  std::unique_ptr<CLI::App> app_;
   Action chosen_;
 };
 

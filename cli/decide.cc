@@ -20,10 +20,10 @@ int run_decide(const QuestionOptions& options, Streams& io) {
 
 void add_decide(Program& program) {
   auto options = std::make_shared<QuestionOptions>();
-  CLI::App* app =
+  Command app =
       program.command("decide", "what nginx would answer, offline: exit 0 allowed, 3 denied, 1 bad resources");
   add_question_options(app, *options);
-  program.on(app, [options](Streams& io) { return run_decide(*options, io); });
+  app.on([options](Streams& io) { return run_decide(*options, io); });
 }
 
 }  // namespace meshauth::cli

@@ -25,11 +25,11 @@ int run_explain(const QuestionOptions& options, Streams& io) {
 
 void add_explain(Program& program) {
   auto options = std::make_shared<QuestionOptions>();
-  CLI::App* app = program.command(
+  Command app = program.command(
       "explain",
       "decide's flags; prints every rule, what did not hold, and the smallest change that would let it pass");
   add_question_options(app, *options);
-  program.on(app, [options](Streams& io) { return run_explain(*options, io); });
+  app.on([options](Streams& io) { return run_explain(*options, io); });
 }
 
 }  // namespace meshauth::cli

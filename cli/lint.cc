@@ -162,10 +162,10 @@ int run_lint(const ResourceOptions& options, Streams& io) {
 
 void add_lint(Program& program) {
   auto options = std::make_shared<ResourceOptions>();
-  CLI::App* app =
+  Command app =
       program.command("lint", "what the operator would refuse, and what cannot be meant: exit 1 if there are errors");
   add_resource_options(app, *options, true);
-  program.on(app, [options](Streams& io) { return run_lint(*options, io); });
+  app.on([options](Streams& io) { return run_lint(*options, io); });
 }
 
 }  // namespace meshauth::cli

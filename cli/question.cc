@@ -88,23 +88,22 @@ jose::KeySet read_key_set(const std::string& path, Streams& io) {
   return std::move(*set);
 }
 
-void add_question_options(CLI::App* app, QuestionOptions& options) {
+void add_question_options(Command& app, QuestionOptions& options) {
   add_resource_options(app, options.resources, true);
-  app->add_option("--workload", options.workload, "NAMESPACE/NAME")->required();
-  app->add_option("--method", options.method, "of the request")->required();
-  app->add_option("--path", options.path, "raw, as in the request line; a query may follow")->required();
-  app->add_option("--host", options.host, "the Host header; default: none");
-  app->add_option("--port", options.port, "the application's port");
-  app->add_option("--source", options.source, "the address of the TCP peer")->capture_default_str();
-  app->add_option("--header", options.headers, "'Name: value'; repeat it for several")->expected(1)->take_all();
-  app->add_option("--path-allow", options.path_allow,
-                  "encoded-slash,semicolon,double-slash: plain data inside a segment");
-  app->add_option("--token-file", options.token_file, "a file with the caller's token; - is the standard input");
-  app->add_option("--jwks", options.jwks, "a file with the keys of the providers");
-  app->add_option("--claims", options.claims, "instead of a token: a file with claims that count as verified");
-  app->add_option("--provider", options.provider, "NAMESPACE/NAME of the provider that the claims are of");
-  app->add_option("--now", options.now, "the time to judge at, in unix seconds; default: the clock")
-      ->check(CLI::Range(0.0, 9007199254740991.0));
+  app.option("--workload", options.workload, "NAMESPACE/NAME").required();
+  app.option("--method", options.method, "of the request").required();
+  app.option("--path", options.path, "raw, as in the request line; a query may follow").required();
+  app.option("--host", options.host, "the Host header; default: none");
+  app.option("--port", options.port, "the application's port");
+  app.option("--source", options.source, "the address of the TCP peer").with_default();
+  app.option("--header", options.headers, "'Name: value'; repeat it for several").one_at_a_time();
+  app.option("--path-allow", options.path_allow, "encoded-slash,semicolon,double-slash: plain data inside a segment");
+  app.option("--token-file", options.token_file, "a file with the caller's token; - is the standard input");
+  app.option("--jwks", options.jwks, "a file with the keys of the providers");
+  app.option("--claims", options.claims, "instead of a token: a file with claims that count as verified");
+  app.option("--provider", options.provider, "NAMESPACE/NAME of the provider that the claims are of");
+  app.option("--now", options.now, "the time to judge at, in unix seconds; default: the clock")
+      .between(0.0, 9007199254740991.0);
 }
 
 std::optional<Answer> ask(const QuestionOptions& options, Streams& io) {

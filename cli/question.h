@@ -19,7 +19,7 @@ struct QuestionOptions {
   double now = std::numeric_limits<double>::quiet_NaN();  ///< the clock
 };
 
-void add_question_options(CLI::App* app, QuestionOptions& options);
+void add_question_options(Command& app, QuestionOptions& options);
 
 /// Reads everything and asks the engine. nullopt: bad resources, already told. Throws UsageError.
 std::optional<Answer> ask(const QuestionOptions& options, Streams& io);

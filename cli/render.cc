@@ -103,16 +103,13 @@ int run_render(const RenderOptions& options, Streams& io) {
 
 void add_render(Program& program) {
   auto options = std::make_shared<RenderOptions>();
-  CLI::App* app =
+  Command app =
       program.command("render", "what the operator would put into the bundle of each workload that a policy names");
   add_resource_options(app, options->resources, true);
-  app->add_option("-o,--output", options->folder, "a folder: the files go to NAMESPACE/WORKLOAD/ below it");
-  app->add_option("--jwks", options->keys, "NAMESPACE/NAME=FILE: a provider's keys; repeat it for several")
-      ->expected(1)
-      ->take_all();
-  app->add_option("--templates", options->templates,
-                  "the folder with auth.conf.mustache; default: where it is installed");
-  program.on(app, [options](Streams& io) { return run_render(*options, io); });
+  app.option("-o,--output", options->folder, "a folder: the files go to NAMESPACE/WORKLOAD/ below it");
+  app.option("--jwks", options->keys, "NAMESPACE/NAME=FILE: a provider's keys; repeat it for several").one_at_a_time();
+  app.option("--templates", options->templates, "the folder with auth.conf.mustache; default: where it is installed");
+  app.on([options](Streams& io) { return run_render(*options, io); });
 }
 
 }  // namespace meshauth::cli

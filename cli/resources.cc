@@ -129,15 +129,15 @@ plan::MeshSettings ResourceOptions::mesh() const {
   return out;
 }
 
-void add_resource_options(CLI::App* app, ResourceOptions& options, bool many) {
-  auto* files =
-      app->add_option("-f,--file", options.paths, "a manifest, a folder of manifests, or - ; repeat it for several")
-          ->required();
-  if (!many) files->expected(1)->take_all();
-  app->add_option("--root-namespace", options.root_namespace, "where mesh-wide policies live")->capture_default_str();
-  app->add_option("--default-action", options.default_action, "for a workload that no policy selects: Deny or Allow")
-      ->check(CLI::IsMember({"Deny", "Allow"}))
-      ->capture_default_str();
+void add_resource_options(Command& app, ResourceOptions& options, bool many) {
+  Option files =
+      app.option("-f,--file", options.paths, "a manifest, a folder of manifests, or - ; repeat it for several")
+          .required();
+  if (!many) files.one_at_a_time();
+  app.option("--root-namespace", options.root_namespace, "where mesh-wide policies live").with_default();
+  app.option("--default-action", options.default_action, "for a workload that no policy selects: Deny or Allow")
+      .one_of({"Deny", "Allow"})
+      .with_default();
 }
 
 Resources read_resources(const ResourceOptions& options, Streams& io) {

@@ -30,7 +30,7 @@ struct ResourceOptions {
 
 /// -f, --root-namespace, --default-action. `many`: -f takes several paths at once, for commands without other
 /// arguments.
-void add_resource_options(CLI::App* app, ResourceOptions& options, bool many);
+void add_resource_options(Command& app, ResourceOptions& options, bool many);
 
 /// Files, and the files *.yaml, *.yml and *.json directly in folders; - is the standard input. Objects of other API
 /// groups are passed over, but for Namespaces. Throws UsageError for a path that cannot be read.

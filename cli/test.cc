@@ -247,13 +247,11 @@ int run_test(const TestOptions& options, Streams& io) {
 
 void add_test(Program& program) {
   auto options = std::make_shared<TestOptions>();
-  CLI::App* app =
-      program.command("test", "cases of who may do what, against the resources: exit 0 if all are as wanted");
+  Command app = program.command("test", "cases of who may do what, against the resources: exit 0 if all are as wanted");
   add_resource_options(app, options->resources, false);
-  app->add_option("FILE", options->files, "cases: [{name, workload, caller, request, want}]")->required();
-  app->add_option("--path-allow", options->path_allow,
-                  "encoded-slash,semicolon,double-slash: plain data inside a segment");
-  program.on(app, [options](Streams& io) { return run_test(*options, io); });
+  app.option("FILE", options->files, "cases: [{name, workload, caller, request, want}]").required();
+  app.option("--path-allow", options->path_allow, "encoded-slash,semicolon,double-slash: plain data inside a segment");
+  app.on([options](Streams& io) { return run_test(*options, io); });
 }
 
 }  // namespace meshauth::cli

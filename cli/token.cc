@@ -125,46 +125,38 @@ int inspect(const TokenOptions& options, Streams& io) {
   return kFailed;
 }
 
-void add_common(CLI::App* app, TokenOptions& options) {
-  app->add_option("--issuer", options.issuer, "what iss must be, byte for byte");
-  app->add_option("--audience", options.audiences, "what aud must name; repeat it to allow several")
-      ->expected(1)
-      ->take_all();
-  app->add_option("--algorithm", options.algorithms, "an algorithm to allow; repeat it; default: every asymmetric one")
-      ->expected(1)
-      ->take_all();
-  app->add_option("--now", options.now,
-                  "the time to judge at, in unix seconds, with a skew of 30 s; default: the clock")
-      ->check(CLI::NonNegativeNumber)
-      ->check(CLI::Range(0.0, 9007199254740991.0));
-  app->add_option("--token-file", options.token_file,
-                  "the file that holds the token; - or nothing: the standard input");
-  app->add_option("dash", options.dash, "-: the token is on the standard input");
+void add_common(Command& app, TokenOptions& options) {
+  app.option("--issuer", options.issuer, "what iss must be, byte for byte");
+  app.option("--audience", options.audiences, "what aud must name; repeat it to allow several").one_at_a_time();
+  app.option("--algorithm", options.algorithms, "an algorithm to allow; repeat it; default: every asymmetric one")
+      .one_at_a_time();
+  app.option("--now", options.now, "the time to judge at, in unix seconds, with a skew of 30 s; default: the clock")
+      .between(0.0, 9007199254740991.0);
+  app.option("--token-file", options.token_file, "the file that holds the token; - or nothing: the standard input");
+  app.option("dash", options.dash, "-: the token is on the standard input");
 }
 
 }  // namespace
 
 void add_token(Program& program) {
-  CLI::App* token = program.command("token", "verify a token, or see what it says; it is never sent anywhere");
-  token->require_subcommand(1);
+  Command token = program.command("token", "verify a token, or see what it says; it is never sent anywhere");
 
   auto to_verify = std::make_shared<TokenOptions>();
-  CLI::App* verify_app = token->add_subcommand(
+  Command verify_app = token.command(
       "verify",
       "exit 0 and the claims as JSON; exit 1 and the reason alone on the last line of stderr; exit 2 for wrong usage");
-  verify_app->add_option("--jwks", to_verify->jwks, "the provider's key set, a file")->required();
-  verify_app->add_flag("--signature-only", to_verify->signature_only,
-                       "check the signature and no claim, and print the payload's bytes; --issuer, --audience and "
-                       "--now do nothing then");
+  verify_app.option("--jwks", to_verify->jwks, "the provider's key set, a file").required();
+  verify_app.flag("--signature-only", to_verify->signature_only,
+                  "check the signature and no claim, and print the payload's bytes; --issuer, --audience and "
+                  "--now do nothing then");
   add_common(verify_app, *to_verify);
-  program.on(verify_app, [to_verify](Streams& io) { return verify(*to_verify, io); });
+  verify_app.on([to_verify](Streams& io) { return verify(*to_verify, io); });
 
   auto to_inspect = std::make_shared<TokenOptions>();
-  CLI::App* inspect_app =
-      token->add_subcommand("inspect", "header, claims, and every check: passed, failed or not asked for");
-  inspect_app->add_option("--jwks", to_inspect->jwks, "the provider's key set; without it no signature is checked");
+  Command inspect_app = token.command("inspect", "header, claims, and every check: passed, failed or not asked for");
+  inspect_app.option("--jwks", to_inspect->jwks, "the provider's key set; without it no signature is checked");
   add_common(inspect_app, *to_inspect);
-  program.on(inspect_app, [to_inspect](Streams& io) { return inspect(*to_inspect, io); });
+  inspect_app.on([to_inspect](Streams& io) { return inspect(*to_inspect, io); });
 }
 
 }  // namespace meshauth::cli

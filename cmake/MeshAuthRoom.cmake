@@ -1,19 +1,28 @@
-# mesh_auth_room(NAME DEPS target... [PCH header...])
+# mesh_auth_room(NAME [COLD] [HOT_TESTS] DEPS target... [PCH room [tests]])
 #
 # One room: the static library NAME from all *.cc of the folder that are neither tests nor a main, and the
-# program NAME_test from its *_test.cc, registered with ctest. DEPS are linked publicly.
+# program NAME_test from its *_test.cc, registered with ctest. DEPS are linked publicly. PCH names the precompiled
+# headers of the room and of its tests (see MeshAuthPch.cmake): plain without, the room's for both with one. COLD: the
+# room takes no part in a request; it is optimized less, which saves a quarter of its compile time. HOT_TESTS: the tests
+# compute for long; they are optimized, and take the precompiled headers of rooms.
 function(mesh_auth_room name)
-  cmake_parse_arguments(ROOM "" "" "DEPS;PCH" ${ARGN})
+  cmake_parse_arguments(ROOM "COLD;HOT_TESTS" "" "DEPS;PCH" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  if(NOT ROOM_PCH)
+    set(ROOM_PCH plain)
+  endif()
+  list(GET ROOM_PCH 0 pch)
+  list(GET ROOM_PCH -1 test_pch)
 
   if(sources)
     add_library(${name} STATIC ${sources})
     target_link_libraries(${name} PUBLIC mesh_auth_options ${ROOM_DEPS})
-    if(ROOM_PCH)
-      target_precompile_headers(${name} PRIVATE ${ROOM_PCH})
+    mesh_auth_use_pch(${name} ${pch})
+    if(ROOM_COLD)
+      target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
     endif()
   else()
     add_library(${name} INTERFACE)
@@ -25,8 +34,11 @@ function(mesh_auth_room name)
     target_link_libraries(${name}_test PRIVATE ${name})
     target_compile_definitions(${name}_test PRIVATE
         MESH_AUTH_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata" MESH_AUTH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    if(ROOM_PCH)
-      target_precompile_headers(${name}_test PRIVATE <doctest/doctest.h> ${ROOM_PCH})
+    if(ROOM_HOT_TESTS)
+      mesh_auth_use_pch(${name}_test ${test_pch})
+    else()
+      target_link_libraries(${name}_test PRIVATE mesh_auth_test_options)
+      mesh_auth_use_pch(${name}_test ${test_pch}_test)
     endif()
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
     add_test(NAME ${name} COMMAND ${name}_test)

@@ -1,13 +1,6 @@
-// clang-format off
-#include "operator/http/asio_ssl.h"
-// clang-format on
 #include "cli/dev_idp/dev_idp.h"
 
 #include <doctest/doctest.h>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
 
 #include <atomic>
 #include <filesystem>
@@ -15,6 +8,8 @@
 #include <thread>
 
 #include "cli/dev_idp/https_server.h"
+#include "operator/asio/asio.h"
+#include "operator/asio/message.h"
 #include "operator/http/guarded_fetch.h"
 
 using namespace meshauth;
@@ -29,8 +24,8 @@ struct Posted {
 
 /// Who answers is checked elsewhere, by the guarded fetch.
 Posted post(std::uint16_t port, const std::string& target, const std::string& body) {
-  namespace asio = boost::asio;
-  namespace bhttp = boost::beast::http;
+  namespace asio = net::asio;
+  namespace bhttp = net::http;
   asio::io_context context;
   asio::ssl::context tls(asio::ssl::context::tls_client);
   asio::ssl::stream<asio::ip::tcp::socket> stream(context, tls);
@@ -40,8 +35,8 @@ Posted post(std::uint16_t port, const std::string& target, const std::string& bo
   request.set(bhttp::field::host, "localhost");
   request.set(bhttp::field::content_type, "application/json");
   request.prepare_payload();
-  bhttp::write(stream, request);
-  boost::beast::flat_buffer buffer;
+  asio::write(stream, asio::buffer(net::to_bytes(request)));
+  net::beast::flat_buffer buffer;
   bhttp::response<bhttp::string_body> response;
   bhttp::read(stream, buffer, response);
   return {response.result_int(), response.body()};

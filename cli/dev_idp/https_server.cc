@@ -1,16 +1,4 @@
-// clang-format off
-#include "operator/http/asio_ssl.h"
-// clang-format on
 #include "cli/dev_idp/https_server.h"
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 
 #include <charconv>
 #include <optional>
@@ -18,14 +6,16 @@
 
 #include "core/base/cidr.h"
 #include "core/base/text.h"
+#include "operator/asio/asio.h"
+#include "operator/asio/message.h"
 
 namespace meshauth::dev_idp {
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace bhttp = boost::beast::http;
-using boost::system::error_code;
+namespace asio = net::asio;
+namespace beast = net::beast;
+namespace bhttp = net::http;
+using net::error_code;
 
 constexpr int kMaxConnections = 64;
 constexpr std::uint32_t kMaxHeader = 16 * 1024;
@@ -61,6 +51,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   enum class After { Read, Close, Linger };
+  /// One type for all of them: each type of handler has the whole of Asio instantiated for it.
+  using Then = std::function<void(const error_code&, std::size_t)>;
 
   beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
 
@@ -69,8 +61,9 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_->header_limit(kMaxHeader);
     parser_->body_limit(kMaxBody);
     lowest().expires_after(kPatience);
-    bhttp::async_read(stream_, buffer_, *parser_,
-                      [self = shared_from_this()](const error_code& error, std::size_t) { self->on_read(error); });
+    bhttp::async_read(
+        stream_, buffer_, *parser_,
+        Then([self = shared_from_this()](const error_code& error, std::size_t) { self->on_read(error); }));
   }
 
   void on_read(const error_code& error) {
@@ -108,17 +101,17 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void reply(const Answer& answer, After after) {
-    response_.emplace(static_cast<bhttp::status>(answer.status), 11);
-    response_->set(bhttp::field::content_type, answer.content_type);
-    response_->set(bhttp::field::server, "meshauthctl dev-idp");
-    response_->set(bhttp::field::cache_control, "no-cache");
-    if (!answer.etag.empty()) response_->set(bhttp::field::etag, answer.etag);
-    if (!answer.allow.empty()) response_->set(bhttp::field::allow, answer.allow);
-    response_->keep_alive(after == After::Read);
-    response_->body() = answer.body;
-    response_->prepare_payload();
-    lowest().expires_after(kPatience);
-    bhttp::async_write(stream_, *response_, [self = shared_from_this(), after](const error_code& error, std::size_t) {
+    bhttp::response<bhttp::string_body> response(static_cast<bhttp::status>(answer.status), 11);
+    response.set(bhttp::field::content_type, answer.content_type);
+    response.set(bhttp::field::server, "meshauthctl dev-idp");
+    response.set(bhttp::field::cache_control, "no-cache");
+    if (!answer.etag.empty()) response.set(bhttp::field::etag, answer.etag);
+    if (!answer.allow.empty()) response.set(bhttp::field::allow, answer.allow);
+    response.keep_alive(after == After::Read);
+    response.body() = answer.body;
+    response.prepare_payload();
+    out_ = net::to_bytes(response);
+    write([self = shared_from_this(), after](const error_code& error, std::size_t) {
       if (error) return;
       if (after == After::Read) return self->read();
       if (after == After::Close) return self->close();
@@ -133,10 +126,10 @@ class Session : public std::enable_shared_from_this<Session> {
     if (seen > kMaxLinger) return close();
     lowest().expires_after(kLingerPatience);
     stream_.async_read_some(asio::buffer(out_),
-                            [self = shared_from_this(), seen](const error_code& error, std::size_t n) {
+                            Then([self = shared_from_this(), seen](const error_code& error, std::size_t n) {
                               if (error) return self->close();
                               self->linger(seen + n);
-                            });
+                            }));
   }
 
   void close() {
@@ -147,11 +140,15 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Writes a head by hand, since what follows is meant to be wrong.
   void begin(std::string head, std::function<void()> then) {
     out_ = std::move(head);
+    write([self = shared_from_this(), then = std::move(then)](const error_code& error, std::size_t) {
+      if (!error) then();
+    });
+  }
+
+  /// All of out_.
+  void write(Then then) {
     lowest().expires_after(kPatience);
-    asio::async_write(stream_, asio::buffer(out_),
-                      [self = shared_from_this(), then = std::move(then)](const error_code& error, std::size_t) {
-                        if (!error) then();
-                      });
+    asio::async_write(stream_, asio::buffer(out_), std::move(then));
   }
 
   void drip() {
@@ -165,11 +162,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void flood(std::size_t sent) {
     if (sent >= kFloodBytes) return close();
-    lowest().expires_after(kPatience);
-    asio::async_write(stream_, asio::buffer(out_),
-                      [self = shared_from_this(), sent](const error_code& error, std::size_t count) {
-                        if (!error) self->flood(sent + count);
-                      });
+    write([self = shared_from_this(), sent](const error_code& error, std::size_t count) {
+      if (!error) self->flood(sent + count);
+    });
   }
 
   beast::ssl_stream<beast::tcp_stream> stream_;
@@ -178,7 +173,6 @@ class Session : public std::enable_shared_from_this<Session> {
   int& count_;
   beast::flat_buffer buffer_{kMaxHeader + 4096};
   std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
-  std::optional<bhttp::response<bhttp::string_body>> response_;
   std::string out_;
 };
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/text.h"
+#include "operator/asio/message.h"
 #include "operator/log/log.h"
 
 namespace meshauth::fleet {
@@ -209,7 +210,8 @@ net::Task<bool> Connection::answer(const Request& request, status code, std::str
   response.prepare_payload();
   error_code error;
   net::beast::get_lowest_layer(socket_).expires_after(shared_.options.write_timeout);
-  co_await net::http::async_write(socket_, response, into(error));
+  const std::string bytes = net::to_bytes(response);
+  co_await net::asio::async_write(socket_, net::asio::buffer(bytes), into(error));
   co_return !error && response.keep_alive();
 }
 
@@ -265,10 +267,10 @@ net::Task<bool> Connection::write_header(const Request& request) {
   response.keep_alive(false);
   response.set(field::content_type, "text/event-stream");
   response.set(field::cache_control, "no-store");
-  net::http::response_serializer<net::http::empty_body> serializer(response);
+  const std::string bytes = net::to_bytes(response.base());
   error_code error;
   net::beast::get_lowest_layer(socket_).expires_after(shared_.options.write_timeout);
-  co_await net::http::async_write_header(socket_, serializer, into(error));
+  co_await net::asio::async_write(socket_, net::asio::buffer(bytes), into(error));
   net::beast::get_lowest_layer(socket_).expires_never();
   co_return !error;
 }

@@ -1,7 +1,5 @@
 #include "operator/http/cpprest_client.h"
 
-#include "operator/http/asio_ssl.h"  // first
-
 #include <cpprest/astreambuf.h>
 #include <cpprest/http_client.h>
 #include <pplx/threadpool.h>

@@ -26,12 +26,18 @@ class DeadlineIo {
   bool stopped() const { return stop_.stop_requested(); }
   bool expired() const { return Clock::now() >= deadline_; }
 
+  /// What an operation calls at its end; one type for all of them, for each of which Asio is instantiated whole.
+  struct Handler {
+    std::optional<boost::system::error_code>* result;
+    void operator()(const boost::system::error_code& error, std::size_t = 0) const { *result = error; }
+  };
+
   /// start(handler) begins the operation, cancel() makes it end. timed_out: it was cut short, at `until` or by a stop.
   template <class Start, class Cancel>
   boost::system::error_code run(Start start, Cancel cancel, Clock::time_point until) {
     std::optional<boost::system::error_code> result;
     context_.restart();
-    start([&result](const boost::system::error_code& error, auto&&...) { result = error; });
+    start(Handler{&result});
     // stopped() is read after restart(), so that no stop request is lost between them.
     while (!result && !stopped()) {
       if (context_.run_one_until(until) == 0) break;

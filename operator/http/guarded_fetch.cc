@@ -1,9 +1,7 @@
-// clang-format off
-#include "operator/http/asio_ssl.h"
-// clang-format on
 #include "operator/http/guarded_fetch.h"
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
@@ -91,7 +89,7 @@ Outcome connect(Socket& socket, const Url& url, const std::vector<IpAddress>& ad
     error_code ignored;
     socket.close(ignored);
     const error_code error =
-        io.run([&](auto handler) { socket.async_connect(to_endpoint(address, url.port), std::move(handler)); },
+        io.run([&](DeadlineIo::Handler handler) { socket.async_connect(to_endpoint(address, url.port), handler); },
                [&] { socket.close(ignored); }, std::min(io.deadline(), steady_clock::now() + kConnectPatience));
     if (!error) return {};
     if (io.stopped() || io.expired()) return cut_short(io, "connecting to", url);
@@ -135,19 +133,17 @@ tl::unexpected<FetchError> read_failed(const error_code& error, const FetchReque
   return refuse(FetchFault::ResponseInvalid, "{} did not answer in HTTP/1.1 ({})", url.authority(), error.message());
 }
 
-bhttp::request<bhttp::empty_body> make_request(const FetchRequest& request, const Url& url) {
-  bhttp::request<bhttp::empty_body> message(bhttp::verb::get, url.target, 11);
-  message.set(bhttp::field::host, url.authority());
-  message.set(bhttp::field::user_agent, "nginx-mesh-auth/" MESH_AUTH_VERSION);
-  message.set(bhttp::field::accept, "application/json");
-  message.set(bhttp::field::accept_encoding, "identity");
-  message.set(bhttp::field::connection, "close");
+std::string make_request(const FetchRequest& request, const Url& url) {
+  std::string message = fmt::format(
+      "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: nginx-mesh-auth/{}\r\nAccept: application/json\r\n"
+      "Accept-Encoding: identity\r\nConnection: close\r\n",
+      url.target, url.authority(), MESH_AUTH_VERSION);
   // A tag may come back from a ConfigMap that a hand was on: one that could end the header early is not sent, which
   // costs a whole answer instead of a 304.
   const std::string& tag = request.if_none_match;
   const bool clean = std::all_of(tag.begin(), tag.end(), [](unsigned char c) { return c > 0x20 && c != 0x7f; });
-  if (!tag.empty() && tag.size() <= kMaxEntityTag && clean) message.set(bhttp::field::if_none_match, tag);
-  return message;
+  if (!tag.empty() && tag.size() <= kMaxEntityTag && clean) message += fmt::format("If-None-Match: {}\r\n", tag);
+  return message + "\r\n";
 }
 
 template <class Stream>
@@ -156,8 +152,8 @@ Outcome exchange(Stream& stream, const FetchRequest& request, const Url& url, Pa
     error_code ignored;
     boost::beast::get_lowest_layer(stream).close(ignored);
   };
-  const auto message = make_request(request, url);
-  if (io.run([&](auto handler) { bhttp::async_write(stream, message, std::move(handler)); }, cancel)) {
+  const std::string message = make_request(request, url);
+  if (io.run([&](DeadlineIo::Handler handler) { asio::async_write(stream, asio::buffer(message), handler); }, cancel)) {
     // A server may answer, say with 400, before it has read all: what it said is worth more than the failed write.
     if (io.stopped() || io.expired()) return cut_short(io, "asking", url);
   }
@@ -165,8 +161,8 @@ Outcome exchange(Stream& stream, const FetchRequest& request, const Url& url, Pa
   parser.header_limit(static_cast<std::uint32_t>(request.max_header));
   // Set anew below: an error page of any size is a status, not a body too large. (boost::none refuses all in 1.74.)
   parser.body_limit(std::numeric_limits<std::uint64_t>::max());
-  if (const error_code error =
-          io.run([&](auto handler) { bhttp::async_read_header(stream, buffer, parser, std::move(handler)); }, cancel))
+  if (const error_code error = io.run(
+          [&](DeadlineIo::Handler handler) { bhttp::async_read_header(stream, buffer, parser, handler); }, cancel))
     return read_failed(error, request, url, io);
   if (parser.get().result_int() != 200) return {};
 
@@ -178,7 +174,7 @@ Outcome exchange(Stream& stream, const FetchRequest& request, const Url& url, Pa
     return read_failed(bhttp::error::body_limit, request, url, io);
   parser.body_limit(request.max_body);
   if (const error_code error =
-          io.run([&](auto handler) { bhttp::async_read(stream, buffer, parser, std::move(handler)); }, cancel))
+          io.run([&](DeadlineIo::Handler handler) { bhttp::async_read(stream, buffer, parser, handler); }, cancel))
     return read_failed(error, request, url, io);
   return {};
 }
@@ -195,7 +191,7 @@ Outcome ask(const FetchRequest& request, const Url& url, const FetchGuard& guard
   if (const Status expected = expect_server(stream.native_handle(), url); !expected)
     return refuse(FetchFault::UrlInvalid, "{}", expected.error().message);
   const error_code error =
-      io.run([&](auto handler) { stream.async_handshake(asio::ssl::stream_base::client, std::move(handler)); },
+      io.run([&](DeadlineIo::Handler handler) { stream.async_handshake(asio::ssl::stream_base::client, handler); },
              [&] {
                error_code ignored;
                stream.next_layer().close(ignored);

@@ -1,0 +1,1 @@
+// What CMake needs to make a precompiled header of: see MeshAuthPch.cmake.
