@@ -80,11 +80,15 @@ check_present() {
   fi
 }
 
+# Go's build cache for these two programs takes 3.5 GB, of use only until both are built.
+readonly go_cache=$cache/go-build
+go_once() { GOCACHE=$go_cache GOTOOLCHAIN=local nice -n 5 go "$@"; }
+
 build_kube() {
   [[ -x $kube_dir/kube ]] && return
   say "building kube-apiserver and kubectl $kKubeVersion once into $kube_dir (about 10 minutes on 2 cores)"
   local version=k8s.io/component-base/version
-  (cd "$here/cluster" && GOTOOLCHAIN=local nice -n 5 go build -trimpath -ldflags "-s -w \
+  (cd "$here/cluster" && go_once build -trimpath -ldflags "-s -w \
 -X $version.gitVersion=v$kKubeVersion -X $version.gitMajor=${kKubeVersion%%.*} -X $version.gitMinor=$(cut -d. -f2 <<<"$kKubeVersion")" \
     -o "$kube_dir/.kube.$$" .)
   mv "$kube_dir/.kube.$$" "$kube_dir/kube"
@@ -94,7 +98,7 @@ build_helm() {
   [[ -x $kube_dir/helm ]] && return
   say "building helm $kHelmVersion once into $kube_dir (about 5 minutes on 2 cores)"
   local bin=$kube_dir/.helm.$$
-  GOBIN=$bin GOTOOLCHAIN=local nice -n 5 go install -ldflags "-s -w" "helm.sh/helm/v4/cmd/helm@v$kHelmVersion"
+  GOBIN=$bin go_once install -ldflags "-s -w" "helm.sh/helm/v4/cmd/helm@v$kHelmVersion"
   mv "$bin/helm" "$kube_dir/helm"
   rmdir "$bin"
 }
@@ -145,6 +149,7 @@ fi
 venv=
 if wants kube && [[ -z ${KUBEBUILDER_ASSETS:-} ]]; then build_kube; link_kube; fi
 if wants helm && [[ ! -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm ]]; then build_helm; fi
+if wants kube && wants helm; then rm -rf "$go_cache"; fi
 if wants python; then make_venv; fi
 if wants node; then make_node_modules; fi
 rm -rf "$kube_dir"/.kube.* "$kube_dir"/.helm.* "$cache"/.oidc.* # of a run that was ended half way

@@ -116,6 +116,8 @@ tour() { python3 tools/tour.py; }
 wanted=" ${*:-checks unit e2e} "
 wants() { [[ $wanted == *" $1 "* ]]; }
 mkdir -p build
+free() { df -Pm --output=avail build | awk 'NR == 2 { printf "%.1f GB of the disk are free\n", $1 / 1024 }'; }
+free
 if wants checks; then
   stage "generated files are current" generated
   stage "clang-format" format
@@ -137,6 +139,7 @@ fi
 # --- what came of it
 
 say "summary"
+free
 failed=0
 for index in "${!names[@]}"; do
   printf '%-8s %5d s  %s%s\n' "${results[index]}" "${seconds[index]}" "${names[index]}" "${notes[index]:+ (${notes[index]})}"
