@@ -68,7 +68,7 @@ ROOMS = {
         PROGRAM | libraries("boost"),
     ),
     "sidecar/agent": Room(
-        (*ALL_OF_CORE, "operator/asio", "operator/log"), PROGRAM | libraries("boost"), test_rooms=("operator/fleet",)
+        (*ALL_OF_CORE, "sidecar/nginx", "operator/asio", "operator/log"), PROGRAM | libraries("boost"), test_rooms=("operator/fleet",)
     ),
     "sidecar/nginx": Room(ALL_OF_CORE, COMMON | libraries("xxhash"), libraries("cli11")),
     "sidecar/nginx/module": Room(("sidecar/nginx",), COMMON | libraries("nginx xxhash")),

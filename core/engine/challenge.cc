@@ -39,6 +39,13 @@ std::string challenge(const Outcome& outcome, std::string_view resource_metadata
   return out;
 }
 
+bool is_metadata_url(std::string_view text) noexcept {
+  if (text.size() > 1024 || (!text.starts_with("https://") && !text.starts_with("http://"))) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return c > 0x20 && c < 0x7f && std::string_view("\"\\<>^`{|}$").find(c) == std::string_view::npos;
+  });
+}
+
 std::string_view phrase(int status) noexcept {
   switch (status) {
     case 400:
@@ -47,6 +54,8 @@ std::string_view phrase(int status) noexcept {
       return "Unauthorized";
     case 403:
       return "Forbidden";
+    case 500:
+      return "Internal Server Error";
     default:
       return "Service Unavailable";
   }

@@ -31,6 +31,9 @@ using Time = std::chrono::sys_seconds;
   X(RecordPending, "The bundle's ConfigMap is not yet written.")                                                     \
   X(RecordFailed, "The bundle's ConfigMap cannot be written; the message says why. Connected sidecars have it.")     \
   X(FlavourConflict, "Pods of one workload carry different flavours; one workload has one.")                         \
+  X(FlavourLimit,                                                                                                    \
+    "A policy asks for what nginx of the workload's flavour cannot do exactly; the message names the policy, the "   \
+    "rule and the field, and what would be right. The bundle before stays in force.")                                \
   X(Ready, "Nobody needs to act.")                                                                                   \
   X(Discovered, "The provider's discovery document was read, and its issuer is ours.")                               \
   X(NotNeeded, "The keys are named by the resource; no discovery takes place.")                                      \

@@ -45,6 +45,9 @@ Condition programmed(const PolicyFacts& facts, std::size_t total, std::size_t do
     return no("FlavourConflict",
               "pods of workload " + w->id + " carry different values of label meshauth.dev/flavour; give them one");
   }
+  if (const auto* w = first(facts, [](auto& p) { return !p.flavour_limit.empty(); })) {
+    return no("FlavourLimit", "workload " + w->id + ": " + w->flavour_limit + " (its last good bundle stays in force)");
+  }
   if (const auto* w = first(facts, [](auto& p) { return !p.bundle_error.empty(); })) {
     return no("BundleFailed", "workload " + w->id + ": " + w->bundle_error + " (its last good bundle stays in force)");
   }

@@ -22,6 +22,7 @@ struct WorkloadProgress {
   std::string bundle_error;    ///< why no new bundle could be made; the old one stays
   std::string refused;         ///< what a sidecar said when it refused the current revision
   bool flavour_conflict = false;
+  std::string flavour_limit;  ///< what the flavour cannot do; the old bundle stays
 };
 
 /// A reference of the policy that does not resolve.

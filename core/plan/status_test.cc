@@ -55,6 +55,8 @@ TEST_CASE("Programmed and Ready say what is the matter") {
        "BundleFailed"},
       {"two flavours", [](PolicyFacts& f) { f.workloads[0].flavour_conflict = true; }, "False", "FlavourConflict",
        "False", "FlavourConflict"},
+      {"a flavour that cannot say it", [](PolicyFacts& f) { f.workloads[0].flavour_limit = "no"; }, "False",
+       "FlavourLimit", "False", "FlavourLimit"},
       {"no provider",
        [](PolicyFacts& f) {
          f.unresolved = {{"shop/idp", RefState::NotFound}};

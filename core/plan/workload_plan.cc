@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/plan/flavour_limits.h"
 #include "core/render/auth_conf.h"
 
 namespace meshauth::plan {
@@ -132,8 +133,10 @@ Result<WorkloadPlan> plan_workload(const WorkloadView& view, const MeshSettings&
     plan.policies.push_back(policy.meta.id());
   }
   std::sort(plan.policies.begin(), plan.policies.end());
+  plan.flavour_limit = flavour_limit(view.flavour, selected);
+  if (!plan.flavour_limit.empty()) return plan;
   const auto compiled = policy::compile(pointers, resolver.unresolved(), mesh.default_action);
-  auto auth_conf = render::render_auth_conf(mesh.auth_conf_template, jwks.providers);
+  auto auth_conf = render::render_auth_conf(mesh.auth_conf_template, jwks.providers, view.flavour);
   if (!auth_conf) return tl::unexpected(auth_conf.error());
   plan.files = {{"auth.conf", std::move(*auth_conf)},
                 {"jwks.json", bundle::write_jwks(jwks)},

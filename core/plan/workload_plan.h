@@ -14,6 +14,7 @@
 #include "core/model/access_policy.h"
 #include "core/model/identity_provider.h"
 #include "core/policy/compiled_policy.h"
+#include "core/render/flavour.h"
 
 namespace meshauth::plan {
 
@@ -57,6 +58,7 @@ struct WorkloadView {
   std::function<std::map<std::string, std::string>(const std::string& ns)> namespace_labels;
   std::function<std::optional<SourceKeys>(const std::string& source)> keys;  ///< nullopt: never fetched
   std::optional<Previous> previous;
+  render::Flavour flavour = render::Flavour::Module;
 };
 
 struct WorkloadPlan {
@@ -64,6 +66,7 @@ struct WorkloadPlan {
   std::vector<std::string> policies;   ///< ids of those in it
   std::vector<std::string> providers;  ///< ids of those in it
   std::set<std::string> sources;       ///< key sources in it
+  std::string flavour_limit;  ///< not empty: the flavour cannot do what a policy asks for, and there are no files
 };
 
 /// Does the (valid) policy select the workload? In the root namespace it selects all.

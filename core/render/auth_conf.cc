@@ -27,10 +27,18 @@ std::string header_variable(std::string_view header) {
   return name;
 }
 
-Result<std::string> render_auth_conf(std::string_view text, const std::vector<ProviderSettings>& providers) {
+std::string header_answer(std::string_view header) {
+  std::string name = header_variable(header);
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
+Result<std::string> render_auth_conf(std::string_view text, const std::vector<ProviderSettings>& providers,
+                                     Flavour flavour) {
+  const bool asked = flavour == Flavour::AuthRequest;
   nlohmann::json headers = nlohmann::json::array();
   for (const std::string& name : identity_headers(providers)) {
-    headers.push_back({{"header", name}, {"variable", header_variable(name)}});
+    headers.push_back({{"header", name}, {"variable", header_variable(name)}, {"asked", asked}});
   }
   return render_template(text, {{"headers", headers}});
 }

@@ -7,6 +7,7 @@
 
 #include "core/base/provider.h"
 #include "core/base/result.h"
+#include "core/render/flavour.h"
 
 namespace meshauth::render {
 
@@ -16,7 +17,12 @@ std::vector<std::string> identity_headers(const std::vector<ProviderSettings>& p
 /// The nginx variable that holds the header's value: X-User-Email -> mesh_auth_header_x_user_email.
 std::string header_variable(std::string_view header);
 
-/// Renders templates/auth.conf.mustache for flavour Module. Values: `headers`: list of {header, variable}.
-Result<std::string> render_auth_conf(std::string_view text, const std::vector<ProviderSettings>& providers);
+/// The response header in which the agent says the value to a stock nginx: mesh-auth-header-x-user-email.
+std::string header_answer(std::string_view header);
+
+/// Renders templates/auth.conf.mustache. Values: `headers`: list of {header, variable, asked}; asked: the
+/// variable holds what the agent answered.
+Result<std::string> render_auth_conf(std::string_view text, const std::vector<ProviderSettings>& providers,
+                                     Flavour flavour);
 
 }  // namespace meshauth::render

@@ -64,12 +64,33 @@ TEST_CASE("auth.conf has one line per header that any provider forwards or remov
   b.forward_claims = {{{"mail"}, "x-user-email"}, {{"sub"}, "X-User"}};
   b.forward_token = false;
   b.token_sources = {{"authorization", "Bearer", ""}};
-  const auto out = render_auth_conf("{{#headers}}\nproxy_set_header {{header}} ${{variable}};\n{{/headers}}\n", {a, b});
+  const auto out = render_auth_conf("{{#headers}}\nproxy_set_header {{header}} ${{variable}};\n{{/headers}}\n", {a, b},
+                                    Flavour::Module);
   REQUIRE(out.has_value());
   CHECK(*out ==
         "proxy_set_header authorization $mesh_auth_header_authorization;\n"
         "proxy_set_header x-user $mesh_auth_header_x_user;\n"
         "proxy_set_header x-user-email $mesh_auth_header_x_user_email;\n");
+}
+
+TEST_CASE("each flavour has an auth.conf of its own, and the response header of a variable is its name with dashes") {
+  ProviderSettings okta;
+  okta.forward_claims = {{{"sub"}, "X-User"}};
+  const std::string_view text =
+      "{{#headers}}\n{{#asked}}auth_request_set ${{variable}} $upstream_http_{{variable}};\n{{/asked}}"
+      "proxy_set_header {{header}} ${{variable}};\n{{/headers}}\n";
+  const std::string line = "proxy_set_header x-user $mesh_auth_header_x_user;\n";
+  CHECK(*render_auth_conf(text, {okta}, Flavour::Module) == line);
+  CHECK(*render_auth_conf(text, {okta}, Flavour::AuthRequest) ==
+        "auth_request_set $mesh_auth_header_x_user $upstream_http_mesh_auth_header_x_user;\n" + line);
+  CHECK(header_answer("X-User") == "mesh-auth-header-x-user");
+}
+
+TEST_CASE("a label is a flavour, exactly") {
+  CHECK(parse_flavour("") == Flavour::Module);
+  CHECK(parse_flavour("AuthRequest") == Flavour::AuthRequest);
+  CHECK_FALSE(parse_flavour("authrequest").has_value());
+  CHECK_FALSE(parse_flavour("AuthRequest ").has_value());
 }
 
 }  // namespace

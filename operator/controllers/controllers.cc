@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/base64.h"
+#include "core/base/text.h"
 
 namespace meshauth::controllers {
 
@@ -40,6 +41,23 @@ void Controllers::change(const std::string& id, Change apply) {
 
 // ---- workloads
 
+namespace {
+
+/// labels: every value of label meshauth.dev/flavour among the pods.
+Result<plan::WorkloadPlan> plan_of_flavour(plan::WorkloadView& view, const plan::MeshSettings& mesh,
+                                           const std::set<std::string>& labels) {
+  if (labels.size() > 1) return fail("");  // a condition of its own
+  const std::string label = labels.empty() ? "" : *labels.begin();
+  const auto flavour = render::parse_flavour(label);
+  if (!flavour) {
+    return fail("label meshauth.dev/flavour is {}; {} would be right", in_quotes(label), render::kFlavourNames);
+  }
+  view.flavour = *flavour;
+  return plan::plan_workload(view, mesh);
+}
+
+}  // namespace
+
 bool Controllers::reconcile_workload(const std::string& id) {
   if (!index_.workload_wanted(id)) {
     retire_workload(id);
@@ -48,12 +66,15 @@ bool Controllers::reconcile_workload(const std::string& id) {
   auto view = index_.workload_view(id, world_.now());
   std::set<std::string> flavours;
   for (const Pod& pod : index_.pods(id)) flavours.insert(pod.flavour.empty() ? "Module" : pod.flavour);
-  const bool conflict = flavours.size() > 1;
   change(id, [&](WorkloadState& state) {
     view.previous = state.previous;
-    state.flavour_conflict = conflict;
+    if (flavours.empty()) flavours.insert(state.flavour);  // scaled to none: what comes again will be as it was
+    state.flavour_conflict = flavours.size() > 1;
+    if (!state.flavour_conflict) state.flavour = *flavours.begin();
   });
-  auto plan = conflict ? fail("") : plan::plan_workload(view, index_.mesh());
+  auto plan = plan_of_flavour(view, index_.mesh(), flavours);
+  const std::string limit = plan ? plan->flavour_limit : "";
+  if (!limit.empty()) plan = fail("");
   Status made;
   if (plan) {
     const std::string revision = bundle::revision_of(plan->files);
@@ -76,6 +97,7 @@ bool Controllers::reconcile_workload(const std::string& id) {
     }
   }
   change(id, [&](WorkloadState& state) {
+    state.flavour_limit = limit;
     state.bundle_error = !plan ? plan.error().message : !made ? made.error().message : "";
   });
   keep_recorded(id);
@@ -230,6 +252,7 @@ plan::WorkloadProgress Controllers::progress(const std::string& id) const {
     progress.record_error = state->record_error;
     progress.bundle_error = state->bundle_error;
     progress.flavour_conflict = state->flavour_conflict;
+    progress.flavour_limit = state->flavour_limit;
   }
   return progress;
 }

@@ -78,6 +78,8 @@ class Controllers {
     plan::Time fresh_recorded{};
     Seconds fresh_renewal{0};
     bool flavour_conflict = false;
+    std::string flavour;  ///< as the pods were labelled last
+    std::string flavour_limit;
     std::map<std::string, bundle::Ack> acks;  ///< by pod
   };
 

@@ -14,7 +14,8 @@ using plan::testing::policy_object;
 using plan::testing::provider_object;
 
 const plan::MeshSettings kMesh{"root", model::Action::Deny,
-                               "{{#headers}}\nproxy_set_header {{header}} ${{variable}};\n{{/headers}}\n"};
+                               "{{#headers}}\n{{#asked}}auth_request_set ${{variable}} $agent;\n{{/asked}}"
+                               "proxy_set_header {{header}} ${{variable}};\n{{/headers}}\n"};
 
 /// Records what it is told; the record is written at once unless it is held back.
 class FakeWorld final : public World {
@@ -284,6 +285,41 @@ TEST_CASE_FIXTURE(Fixture, "two flavours in one workload are a condition, and th
   op.settle();
   CHECK(condition("shop/readers", "Programmed")["reason"] == "FlavourConflict");
   CHECK(revision() == before);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "the label says the flavour: its own auth.conf, a condition where it is none or falls short") {
+  const auto label = [&](const std::string& flavour) {
+    op.controllers.enqueue(op.index.put_pod({"shop/a", "u1", "shop/orders", flavour, false}));
+    op.settle();
+  };
+  json idp = provider_object("shop", "idp");
+  idp["metadata"]["generation"] = 2;
+  idp["spec"]["forward"] = {{"claims", json::array({{{"path", {"sub"}}, {"header", "X-User"}}})}};
+  op.put(idp);
+  op.settle();
+  const std::string module = revision();
+  label("AuthRequest");
+  const std::string asked = revision();
+  CHECK(asked != module);
+  CHECK(world.bundles["shop/orders"]->files.at("auth.conf").find("auth_request_set") != std::string::npos);
+  op.controllers.enqueue(op.index.remove_pod("shop/a"));
+  op.settle();
+  CHECK(revision() == asked);
+
+  label("authrequest");
+  CHECK(condition("shop/readers", "Programmed")["reason"] == "BundleFailed");
+  CHECK(revision() == asked);
+
+  label("AuthRequest");
+  json upgrades = policy_object("shop", "upgrades", "idp", {"orders"});
+  upgrades["spec"]["rules"][0]["when"] = json::array({{{"header", "Upgrade"}, {"values", {"websocket"}}}});
+  op.put(upgrades);
+  op.settle();
+  CHECK(condition("shop/upgrades", "Programmed")["reason"] == "FlavourLimit");
+  CHECK(revision() == asked);
+  label("Module");
+  CHECK(condition("shop/upgrades", "Programmed")["reason"] != "FlavourLimit");
 }
 
 TEST_CASE_FIXTURE(Fixture, "a workload that nothing wants loses its record; a provider that nobody has its keys") {

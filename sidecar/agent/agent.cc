@@ -20,7 +20,9 @@ constexpr std::size_t kMaxTrustBytes = 256 * 1024;
 Status check_files(const Options& options) {
   if (::access(options.nginx.c_str(), X_OK) != 0)
     return fail("--nginx: {} is no program; install nginx", options.nginx);
-  if (::access(options.module.c_str(), R_OK) != 0) return fail("--module: {} cannot be read", options.module);
+  const bool by_module = options.flavour == render::Flavour::Module;
+  if (by_module && ::access(options.module.c_str(), R_OK) != 0)
+    return fail("--module: {} cannot be read", options.module);
   const auto conf = options.templates + "/nginx.conf.mustache";
   if (::access(conf.c_str(), R_OK) != 0) return fail("--templates: {} cannot be read", conf);
   if (!options.fallback_dir.empty() && !std::filesystem::is_directory(options.fallback_dir)) {
@@ -59,12 +61,15 @@ Status Agent::Impl::prepare() {
   if (const auto files = check_files(options_); !files) return files;
   if (const auto trust = read_trust(); !trust) return tl::unexpected(trust.error());
   if (const auto conf = nginx_.prepare(); !conf) return conf;
-  if (const auto socket = open_socket(); !socket) return socket;
+  if (!decides()) {
+    if (const auto socket = open_socket(); !socket) return socket;
+  }
   auto health =
       HealthServer::start(io_, options_.health_listen, [this](std::string_view path) { return answer(path); });
   if (!health) return tl::unexpected(health.error());
   health_ = std::move(*health);
-  return open_folder();
+  if (const auto folder = open_folder(); !folder) return folder;
+  return decides() ? open_decisions() : Status();
 }
 
 Status Agent::Impl::open_folder() {
@@ -123,8 +128,9 @@ Status Agent::Impl::open_socket() {
 int Agent::Impl::run() {
   ::signal(SIGPIPE, SIG_IGN);
   wait_for_signal();
-  receive_reports();
+  if (!decides()) receive_reports();
   nginx_.start();
+  if (decides()) watch_stock_workers();
   stream_.start();
   poster_.start();
   if (!options_.fallback_dir.empty()) {

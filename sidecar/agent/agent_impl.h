@@ -7,6 +7,7 @@
 
 #include "sidecar/agent/agent.h"
 #include "sidecar/agent/applier.h"
+#include "sidecar/agent/decisions.h"
 #include "sidecar/agent/health.h"
 #include "sidecar/agent/poster.h"
 #include "sidecar/agent/stream.h"
@@ -42,6 +43,12 @@ class Agent::Impl {
   // From the workers.
   void receive_reports();
 
+  // In their place, before a stock nginx.
+  bool decides() const { return options_.flavour == render::Flavour::AuthRequest; }
+  Status open_decisions();
+  void watch_stock_workers();
+  void note_stock_workers(double swap_ms);
+
   Result<bundle::Trust> read_trust() const;
   void take_fresh(const std::string& json, const std::string& signature);
   HealthAnswer answer(std::string_view path);
@@ -62,6 +69,8 @@ class Agent::Impl {
   std::unique_ptr<HealthServer> health_;
   net::asio::local::datagram_protocol::socket reports_{io_};
   std::string report_buffer_;
+  std::unique_ptr<Decisions> decisions_;  ///< null: nginx has our module
+  net::asio::steady_timer stock_look_{io_};
   bool stopping_ = false;
   int exit_code_ = 0;
 };

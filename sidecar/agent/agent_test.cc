@@ -9,55 +9,16 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
-#include <nlohmann/json.hpp>
 
-#include "core/bundle/documents.h"
-#include "core/model/access_policy.h"
-#include "core/policy/compiled_policy.h"
-#include "sidecar/agent/testing/fleet.h"
-#include "sidecar/agent/testing/program.h"
+#include "sidecar/agent/testing/fixture.h"
 
 namespace meshauth::agent {
 namespace {
 
 namespace fs = std::filesystem;
 using bundle::Outcome;
-
-/// A policy that lets anyone read these paths.
-bundle::Files open_paths(std::vector<std::string> paths, const std::string& auth_conf = "") {
-  const nlohmann::json object = {
-      {"apiVersion", "meshauth.dev/v1alpha1"},
-      {"kind", "AccessPolicy"},
-      {"metadata", {{"name", "open"}, {"namespace", "shop"}, {"generation", 1}, {"uid", "u"}}},
-      {"spec",
-       {{"workloads", {"orders"}},
-        {"rules",
-         {{{"name", "open"}, {"action", "Allow"}, {"from", {{{"anyone", true}}}}, {"to", {{{"paths", paths}}}}}}}}}};
-  const auto policy = model::parse_access_policy(object);
-  REQUIRE(policy);
-  return {{"auth.conf", auth_conf},
-          {"jwks.json", bundle::write_jwks({})},
-          {"policy.json", policy::to_json(policy::compile({&*policy}, {}, model::Action::Deny))}};
-}
-
-struct Fixture {
-  explicit Fixture(std::vector<std::string> flags = {})
-      : program(fleet.url(), fleet.token_file(), fleet.trust_file(), application.port(), std::move(flags)) {}
-
-  /// Publishes and waits for the ack.
-  bundle::Ack publish(bundle::Files files, Outcome outcome = Outcome::Applied) {
-    const auto revision = fleet.publish(std::move(files));
-    const auto ack = fleet.await_ack(revision, outcome);
-    INFO(program.log());
-    REQUIRE(ack);
-    return *ack;
-  }
-  int status(const std::string& path) const { return program.get(path).status; }
-
-  testing::Application application;
-  testing::Fleet fleet;
-  testing::Program program;
-};
+using testing::Fixture;
+using testing::open_paths;
 
 TEST_CASE("from no bundle to a policy that decides, and on to the next without a reload") {
   Fixture f;

@@ -238,6 +238,13 @@ void Applier::note(const engine::WorkerReport& report) {
   check_workers();
 }
 
+void Applier::engine_refused(const std::string& revision, const std::string& detail) {
+  log::warning("the engine refused what it was given", {{"refused", revision}, {"detail", detail}});
+  if (!candidate_ || !is_switched_ || revision != candidate_->manifest.revision) return;
+  failure_ = detail;
+  fire(ApplyEvent::Refused);
+}
+
 void Applier::nginx_ended() {
   // Workers outlive a master that was killed, and keep its ports from the next one.
   for (const auto& worker : workers_.view()) ::kill(static_cast<pid_t>(worker.pid), SIGQUIT);

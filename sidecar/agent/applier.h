@@ -33,6 +33,8 @@ class Applier {
   /// A verified bundle of this workload. Error: it is stale, or the folder cannot be written.
   Status offer(bundle::Bundle bundle);
   void note(const engine::WorkerReport& report);
+  /// The agent's own engine refused what `current` names.
+  void engine_refused(const std::string& revision, const std::string& detail);
   void nginx_ended();
 
   /// Content of any bundle at hand with this digest: current, in work, postponed, or offered last.

@@ -11,6 +11,7 @@
 #include "core/bundle/bundle.h"
 #include "operator/log/log.h"
 #include "sidecar/agent/folder.h"
+#include "sidecar/agent/stock_workers.h"
 
 namespace meshauth::agent {
 namespace {
@@ -61,16 +62,19 @@ Status Nginx::write_folder(const std::string& folder) const {
   std::error_code error;
   std::filesystem::create_directories(folder + "/temporary", error);
   if (error) return fail("--work-dir: {} cannot be made: {}", folder, error.message());
-  const auto conf = render_nginx_conf(options_, {folder, agent_socket(), worker_user(), connections()});
+  const auto conf =
+      render_nginx_conf(options_, {folder, agent_socket(), decision_socket(), worker_user(), connections()});
   if (!conf) return tl::unexpected(conf.error());
   return write_file(folder + "/nginx.conf", *conf);
 }
 
-Status Nginx::write_auth_conf(const std::string& folder, const std::string& auth_conf) {
+Status Nginx::write_auth_conf(const std::string& folder, const std::string& auth_conf) const {
   if (const auto written = write_file(folder + "/auth.conf", auth_conf); !written) return written;
   if (const auto written = write_file(folder + "/auth.grpc.conf", grpc_auth_conf(auth_conf)); !written) return written;
+  const bool by_module = options_.flavour == render::Flavour::Module;
+  const std::string_view directive = by_module ? "mesh_auth_conf" : "proxy_set_header Mesh-Auth-Conf";
   return write_file(folder + "/auth.digest.conf",
-                    fmt::format("mesh_auth_conf {};\n", bundle::auth_conf_digest(auth_conf)));
+                    fmt::format("{} {};\n", directive, bundle::auth_conf_digest(auth_conf)));
 }
 
 std::vector<std::string> Nginx::command(const std::string& folder) const {
@@ -91,6 +95,7 @@ void Nginx::test(const std::string& auth_conf, std::function<void(Status)> done)
 Status Nginx::install(const std::string& auth_conf) {
   const auto written = write_auth_conf(options_.work_dir, auth_conf);
   if (written) installed_ = bundle::auth_conf_digest(auth_conf);
+  installed_since_ = since_boot();
   return written;
 }
 
@@ -142,6 +147,7 @@ void Nginx::signal_reload() {
   if (!running() || !is_to_reload_) return;
   if (takes_signals()) {
     is_to_reload_ = false;
+    installed_since_ = since_boot();
     ::kill(pid_, SIGHUP);
     return;
   }

@@ -26,6 +26,8 @@ class Nginx {
   Status install(const std::string& auth_conf);
   /// bundle::auth_conf_digest of that.
   const std::string& installed() const { return installed_; }
+  /// Since the machine's start: a worker that started before this has another one.
+  std::chrono::milliseconds installed_since() const { return installed_since_; }
 
   void start();
   /// A new generation of workers, with what is installed; starts nginx if it does not run.
@@ -34,11 +36,13 @@ class Nginx {
   void stop(bool graceful, std::chrono::milliseconds limit, std::function<void()> done);
 
   bool running() const { return pid_ > 0; }
+  pid_t pid() const { return pid_; }
   std::string agent_socket() const { return options_.work_dir + "/agent.sock"; }
+  std::string decision_socket() const { return options_.work_dir + "/decide.sock"; }
 
  private:
   Status write_folder(const std::string& folder) const;
-  static Status write_auth_conf(const std::string& folder, const std::string& auth_conf);
+  Status write_auth_conf(const std::string& folder, const std::string& auth_conf) const;
   std::vector<std::string> command(const std::string& folder) const;
   void exited(int status);
   bool takes_signals() const;
@@ -54,6 +58,7 @@ class Nginx {
   std::chrono::milliseconds pause_;
   std::chrono::steady_clock::time_point started_{};
   std::string installed_;
+  std::chrono::milliseconds installed_since_{0};
   pid_t pid_ = -1;
   bool is_to_reload_ = false;  // but its pid file is not there yet
 };

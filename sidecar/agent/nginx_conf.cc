@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/text.h"
+#include "core/engine/challenge.h"
 #include "core/render/template.h"
 #include "sidecar/agent/folder.h"
 
@@ -20,6 +21,22 @@ json server_values(const Mapping& mapping, std::size_t index) {
           {"upstream", fmt::format("application_{}", index)},
           {"http1", mapping.protocol == Mapping::Protocol::Http1},
           {"grpc", mapping.protocol == Mapping::Protocol::Grpc}};
+}
+
+/// What a stock nginx answers for the agent: it has no word for 400 and 503, which become 500.
+json refusals(const Options& options) {
+  const auto form = options.error_body == "plain" ? engine::ErrorBody::Plain : engine::ErrorBody::Json;
+  json out = json::array();
+  for (const int status : {401, 403, 500}) {
+    std::string body = engine::error_body(status, form);
+    body.pop_back();  // the line feed, which a template cannot say
+    out.push_back({{"status", status},
+                   {"name", fmt::format("refused_{}", status)},
+                   {"challenged", status == 403},  // 401 has it from nginx itself
+                   {"body_type", engine::content_type(form)},
+                   {"body", body}});
+  }
+  return out;
 }
 
 }  // namespace
@@ -52,6 +69,10 @@ Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& 
                  {"has_path_allow", !options.path_allow.empty()},
                  {"resource_metadata", options.resource_metadata},
                  {"has_resource_metadata", !options.resource_metadata.empty()},
+                 {"by_module", options.flavour == render::Flavour::Module},
+                 {"by_agent", options.flavour == render::Flavour::AuthRequest},
+                 {"decisions", "unix:" + place.decisions},
+                 {"refusals", refusals(options)},
                  {"servers", servers}};
   for (const char* name : {"body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
     values[fmt::format("temporary_{}", name)] = fmt::format("{}/temporary/{}", place.folder, name);

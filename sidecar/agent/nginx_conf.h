@@ -11,9 +11,10 @@ namespace meshauth::agent {
 
 /// What only the agent knows, beside the options. Paths are absolute.
 struct NginxPlace {
-  std::string folder;  ///< holds auth.conf, auth.grpc.conf, auth.digest.conf, nginx.pid and the temporary files
-  std::string agent_socket;
-  std::string user;                ///< what workers run as where nginx starts as root; empty: nginx is not root
+  std::string folder;        ///< holds auth.conf, auth.grpc.conf, auth.digest.conf, nginx.pid and the temporary files
+  std::string agent_socket;  ///< of the module's datagrams
+  std::string decisions;     ///< AuthRequest: where nginx asks
+  std::string user;          ///< what workers run as where nginx starts as root; empty: nginx is not root
   std::size_t connections = 1024;  ///< of one worker, half of them to the application
 };
 

@@ -32,7 +32,8 @@ struct Place {
     options.templates = MESH_AUTH_SOURCE_DIR "/templates";
     options.mappings = {*parse_mapping("127.0.0.1:18080:18081")};
     std::ofstream(options.trust_file) << bundle::Trust{{bundle::SigningKey::generate().public_key()}, {}}.to_json();
-    place = {base + "/nginx", base + "/nginx/agent.sock", ::geteuid() == 0 ? "root" : "", 256};
+    place = {base + "/nginx", base + "/nginx/agent.sock", base + "/nginx/decide.sock", ::geteuid() == 0 ? "root" : "",
+             256};
     const std::string auth = "# from the operator\nproxy_set_header x-user $mesh_auth_header_x_user;\n";
     REQUIRE(write_file(place.folder + "/auth.conf", auth));
     REQUIRE(write_file(place.folder + "/auth.grpc.conf", grpc_auth_conf(auth)));
@@ -76,6 +77,29 @@ TEST_CASE("nginx takes what is rendered, with every flag") {
     p.options.token_cache = "64k";
   }
   CHECK(p.refused_by_nginx() == "");
+}
+
+TEST_CASE("a stock nginx takes what is rendered for it, with every flag") {
+  Place p;
+  p.options.flavour = render::Flavour::AuthRequest;
+  p.options.module = "/no/such/module";
+  REQUIRE(write_file(p.place.folder + "/auth.digest.conf",
+                     "proxy_set_header Mesh-Auth-Conf " + std::string(64, 'a') + ";\n"));
+  const std::string auth =
+      "auth_request_set $mesh_auth_header_x_user $upstream_http_mesh_auth_header_x_user;\n"
+      "proxy_set_header x-user $mesh_auth_header_x_user;\n";
+  REQUIRE(write_file(p.place.folder + "/auth.conf", auth));
+  REQUIRE(write_file(p.place.folder + "/auth.grpc.conf", grpc_auth_conf(auth)));
+  SUBCASE("the defaults") {}
+  SUBCASE("gRPC beside HTTP, plain bodies") {
+    p.options.mappings = {*parse_mapping("127.0.0.1:18080:18081"), *parse_mapping("[::1]:18082:18083:grpc")};
+    p.options.error_body = "plain";
+  }
+  CHECK(p.refused_by_nginx() == "");
+  const auto conf = p.rendered();
+  CHECK(conf.find("auth_request mesh-auth;") != std::string::npos);
+  CHECK(conf.find("load_module") == std::string::npos);
+  CHECK(conf.find("mesh_auth on") == std::string::npos);
 }
 
 TEST_CASE("paths with spaces and quotes are one token") {

@@ -83,6 +83,7 @@ std::size_t default_workers() {
 // What CLI11 reads as text, before it becomes the options.
 struct Raw {
   std::string operator_url;
+  std::string flavour = "Module";
   std::vector<std::string> maps;
   std::string workers = "auto";
   std::string log_format = "auto";
@@ -111,6 +112,10 @@ void add_options(CLI::App& app, Options& options, Raw& raw) {
                  "LISTEN:APP[:http1|grpc], may be repeated: nginx listens on LISTEN and passes to APP; each is a PORT "
                  "or ADDRESS:PORT")
       ->required();
+  app.add_option("--flavour", raw.flavour,
+                 "Module: our module in nginx decides. AuthRequest: a stock nginx asks this agent. As the label "
+                 "meshauth.dev/flavour of the pod says")
+      ->capture_default_str();
   app.add_option("--nginx", options.nginx, "The nginx program")->capture_default_str();
   app.add_option("--module", options.module, "The nginx module")->capture_default_str();
   app.add_option("--templates", options.templates, "Folder with nginx.conf.mustache")->capture_default_str();
@@ -189,6 +194,9 @@ Status check(const Raw& raw, Options& options) {
     return fail("--instance is {}; a DNS label would be right", in_quotes(options.instance));
   }
   if (options.instance.empty()) options.instance = parts[1];
+  const auto flavour = render::parse_flavour(raw.flavour);
+  if (!flavour) return fail("--flavour is {}; {} would be right", in_quotes(raw.flavour), render::kFlavourNames);
+  options.flavour = *flavour;
   auto url = parse_operator_url(raw.operator_url);
   if (!url) return tl::unexpected(url.error());
   options.operator_url = std::move(*url);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/render/flavour.h"
 #include "operator/log/log.h"
 
 namespace meshauth::agent {
@@ -36,6 +37,7 @@ Result<OperatorUrl> parse_operator_url(std::string_view text);
 
 struct Options {
   std::string workload;  ///< namespace/name
+  render::Flavour flavour = render::Flavour::Module;
   OperatorUrl operator_url;
   std::string token_file;
   std::string trust_file;

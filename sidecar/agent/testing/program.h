@@ -63,6 +63,7 @@ class Program {
   std::string bundle_dir() const { return folder_.path() + "/bundle"; }
   std::string work_dir() const { return folder_.path() + "/nginx"; }
   std::string log() const;
+  int pid() const { return pid_; }
   std::vector<int> worker_pids() const;
   int nginx_pid() const;
   bool await_new_nginx(int before) const;

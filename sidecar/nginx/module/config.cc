@@ -155,17 +155,9 @@ char* set_path_allow(ngx_conf_t* cf, LocConf& conf, std::string_view value) {
   return NGX_CONF_OK;
 }
 
-/// It goes into a quoted string of a header: only what a URL may hold (RFC 3986 section 2).
-bool is_url(std::string_view text) {
-  if (!text.starts_with("https://") && !text.starts_with("http://")) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return c > 0x20 && c < 0x7f && std::string_view("\"\\<>^`{|}$").find(c) == std::string_view::npos;
-  });
-}
-
 char* set_resource_metadata(ngx_conf_t* cf, LocConf& conf, std::string_view value) {
   if (conf.resource_metadata.data) return kDuplicate;
-  if (!is_url(value) || value.size() > 1024) {
+  if (!engine::is_metadata_url(value)) {
     return refuse(cf, in_quotes(value) + " is no http or https URL of at most 1024 bytes");
   }
   return copy(cf->pool, value, conf.resource_metadata) ? NGX_CONF_OK : kError;

@@ -6,6 +6,7 @@
 #include <new>
 #include <vector>
 
+#include "core/engine/request_line.h"
 #include "sidecar/nginx/module/worker.h"
 
 namespace meshauth::nginx {
@@ -36,37 +37,6 @@ std::uint16_t port_of(ngx_http_request_t* r) {
   return static_cast<std::uint16_t>(ngx_inet_get_port(r->connection->local_sockaddr));
 }
 
-/// Method and target of the request line as it came: error pages and redirects change nginx's own copies.
-struct RequestLine {
-  std::string_view method, target;
-};
-
-RequestLine read_request_line(ngx_http_request_t* r) noexcept {
-  std::string_view line = view(r->request_line);
-  const auto method_end = std::min(line.find(' '), line.size());
-  RequestLine out{line.substr(0, method_end), {}};
-  line.remove_prefix(method_end);
-  while (line.starts_with(' ')) line.remove_prefix(1);
-  out.target = line.substr(0, line.find(' '));
-  return out;
-}
-
-/// nginx hands the upstream unparsed_uri: what we decide on must be the same bytes.
-bool delivers(ngx_http_request_t* r, std::string_view target) {
-  const auto parts = engine::split_target(target);
-  if (!parts) return true;  // refused anyway, with its own reason
-  std::string_view raw = view(r->unparsed_uri);
-  if (r->empty_path_in_uri) {  // "http://host?query": nginx puts in the slash that is missing
-    if (parts->path != "/") return false;
-  } else if (!raw.starts_with(parts->path)) {
-    return false;
-  } else {
-    raw.remove_prefix(parts->path.size());
-  }
-  if (!raw.starts_with('?')) return raw.empty() && parts->query.empty();
-  return raw.substr(1) == parts->query;
-}
-
 bool is_sampled(ngx_http_request_t* r) noexcept {
   const ngx_uint_t part = main_conf(r)->audit_allowed;
   return part != 0 && static_cast<ngx_uint_t>(ngx_random()) % kMillion < part;
@@ -74,7 +44,8 @@ bool is_sampled(ngx_http_request_t* r) noexcept {
 
 void decide_now(ngx_http_request_t* r, RequestState& state) {
   const auto begin = std::chrono::steady_clock::now();
-  const RequestLine line = read_request_line(r);
+  // As it came: error pages and redirects change nginx's own method and URI.
+  const auto line = engine::split_request_line(view(r->request_line));
   static thread_local std::vector<engine::Header> headers;
   headers.clear();
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
@@ -86,7 +57,7 @@ void decide_now(ngx_http_request_t* r, RequestState& state) {
   request.headers = headers;
   request.peer = address_of(r->connection->sockaddr);
   request.port = port_of(r);
-  if (!delivers(r, line.target)) {
+  if (!engine::delivers(line.target, view(r->unparsed_uri), r->empty_path_in_uri != 0)) {
     state.outcome.reason = Reason::path_ambiguous;
   } else {
     state.outcome = Worker::get() ? Worker::get()->decide(request, loc_conf(r)->options()) : engine::no_bundle();
@@ -141,6 +112,14 @@ RequestState* state_of(ngx_http_request_t* r) {
   return state;
 }
 
+std::vector<engine::Header> client_headers(ngx_http_request_t* r) {
+  std::vector<engine::Header> out;
+  each_header(r->main->headers_in.headers, [&](const ngx_table_elt_t& header) {
+    out.push_back({lower_name(header), view(header.value)});
+  });
+  return out;
+}
+
 bool remove_identity_headers(ngx_http_request_t* r) {
   const Worker* worker = Worker::get();
   if (!worker || !worker->snapshot() || worker->snapshot()->identity_headers().empty()) return true;
@@ -162,12 +141,6 @@ bool remove_identity_headers(ngx_http_request_t* r) {
     if (kept) *kept = header;
   });
   return complete;
-}
-
-bool same_header(std::string_view a, std::string_view b) noexcept {
-  const auto fold = [](char c) { return c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) { return fold(x) == fold(y); });
 }
 
 }  // namespace meshauth::nginx

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "core/engine/decide.h"
 #include "sidecar/nginx/module/config.h"
@@ -32,9 +33,6 @@ RequestState* state_of(ngx_http_request_t* r);
 /// might read as theirs: whatever their case, and with '_', '.' or another character for '-'. False: no memory.
 bool remove_identity_headers(ngx_http_request_t* r);
 
-/// Are the two names of one header, if '-' and '_' are the same and case does not matter (as CGI and WSGI see them)?
-bool same_header(std::string_view a, std::string_view b) noexcept;
-
 /// Calls see(element) for each field line of the client.
 template <class See>
 void each_header(ngx_list_t& list, See&& see) {
@@ -48,12 +46,7 @@ inline std::string_view lower_name(const ngx_table_elt_t& header) noexcept {
   return {reinterpret_cast<const char*>(header.lowcase_key), header.key.len};
 }
 
-/// Calls see(value) for each of the client's lines of that header.
-template <class See>
-void each_client_header(ngx_http_request_t* r, std::string_view name, See&& see) {
-  each_header(r->main->headers_in.headers, [&](const ngx_table_elt_t& header) {
-    if (same_header(lower_name(header), name)) see(view(header.value));
-  });
-}
+/// The client's field lines. Views into nginx's own.
+std::vector<engine::Header> client_headers(ngx_http_request_t* r);
 
 }  // namespace meshauth::nginx

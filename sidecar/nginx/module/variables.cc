@@ -1,37 +1,14 @@
 #include "sidecar/nginx/module/variables.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <string>
 
 #include "core/engine/caller.h"
+#include "core/engine/forwarded.h"
 #include "sidecar/nginx/module/request.h"
 #include "sidecar/nginx/module/worker.h"
 
 namespace meshauth::nginx {
 namespace {
-
-/// Text from a token may hold control characters, and a variable may end up in a header: they are percent-encoded.
-std::string harmless(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("%{:02X}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
-bool is_harmless(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-  });
-}
 
 /// A value that the request's state owns, or a copy in the pool where it is made for this.
 struct Text {
@@ -40,7 +17,7 @@ struct Text {
   bool is_made = false;
 
   static Text keep(std::string_view text) {
-    return is_harmless(text) ? Text{text, {}, false} : Text{{}, harmless(text), true};
+    return engine::is_harmless(text) ? Text{text, {}, false} : Text{{}, engine::harmless(text), true};
   }
   static Text make(std::string text) { return {{}, std::move(text), true}; }
 };
@@ -56,12 +33,6 @@ ngx_int_t set(ngx_http_request_t* r, ngx_http_variable_value_t* v, const Text& t
   return NGX_OK;
 }
 
-std::string joined(const std::vector<std::string>& texts) {
-  std::string out;
-  for (const std::string& text : texts) out += (out.empty() ? "" : " ") + text;
-  return harmless(out);
-}
-
 Trace& trace(ngx_http_request_t* r, RequestState& state) {
   if (!state.trace) {
     const auto any_bits = [] {
@@ -70,10 +41,11 @@ Trace& trace(ngx_http_request_t* r, RequestState& state) {
     };
     std::string_view sent;
     std::size_t lines = 0;
-    each_client_header(r, "traceparent", [&](std::string_view value) {
-      sent = value;
+    for (const engine::Header& header : client_headers(r)) {
+      if (!engine::same_header(header.name, "traceparent")) continue;
+      sent = header.value;
       ++lines;
-    });
+    }
     state.trace = trace_of(lines == 1 ? sent : "", {any_bits(), any_bits(), any_bits()});
   }
   return *state.trace;
@@ -110,8 +82,7 @@ Text identity(ngx_http_request_t*, RequestState& s) {
   return Text::keep(principal ? std::string_view(principal->*Member) : std::string_view());
 }
 Text scopes(ngx_http_request_t*, RequestState& s) {
-  const auto* principal = s.outcome.principal();
-  return principal ? Text::make(joined(principal->scopes)) : Text{};
+  return Text::make(engine::scope_text(s.outcome));
 }
 Text trace_id(ngx_http_request_t* r, RequestState& s) {
   return Text::keep(trace(r, s).trace_id);
@@ -127,7 +98,7 @@ Text audit_decision(ngx_http_request_t*, RequestState& s) {
 }
 Text audit_rule(ngx_http_request_t*, RequestState& s) {
   if (!s.outcome.audit || s.outcome.audit->policy.empty()) return {};
-  return Text::make(harmless(s.outcome.audit->policy + ":" + s.outcome.audit->rule));
+  return Text::make(engine::harmless(s.outcome.audit->policy + ":" + s.outcome.audit->rule));
 }
 Text log_it(ngx_http_request_t*, RequestState& s) {
   return Text::keep(!s.outcome.allow || s.outcome.audit || s.sampled ? "1" : "");
@@ -189,7 +160,7 @@ ngx_int_t read_claim(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintpt
     if (!claims || !claims->root().is_object()) return set(r, v, {});
     const std::string_view wanted = rest_of_name(data, kClaim);
     for (const auto field : simdjson::dom::object(claims->root())) {
-      if (!same_header(field.key, wanted)) continue;
+      if (!engine::same_header(field.key, wanted)) continue;
       const auto value = engine::header_value(claims->root(), {std::string(field.key)});
       return set(r, v, value ? Text::make(*value) : Text{});
     }
@@ -197,59 +168,14 @@ ngx_int_t read_claim(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintpt
   });
 }
 
-/// All of the client's lines of that header, less the token's cookie.
-std::string client_cookies(ngx_http_request_t* r, std::string_view without) {
-  std::string out;
-  const auto trim = [](std::string_view text) {
-    while (text.starts_with(' ')) text.remove_prefix(1);
-    while (text.ends_with(' ')) text.remove_suffix(1);
-    return text;
-  };
-  each_client_header(r, "cookie", [&](std::string_view rest) {
-    while (!rest.empty()) {
-      const auto end = rest.find(';');
-      const std::string_view pair = trim(rest.substr(0, end));
-      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-      if (pair.empty() || trim(pair.substr(0, pair.find('='))) == without) continue;
-      if (!out.empty()) out += "; ";
-      out += pair;
-    }
-  });
-  return out;
-}
-
-/// A header that carries tokens: what the client sent, less a token that must not reach the application.
-Text token_header(ngx_http_request_t* r, std::string_view name, const RequestState* state) {
-  const bool strip = state && state->outcome.strip_token;
-  const TokenSource none;
-  const TokenSource& at = strip ? state->outcome.presented_at : none;
-  if (name == "cookie") return Text::make(client_cookies(r, at.cookie));
-  if (!at.header.empty() && same_header(at.header, name)) return {};
-  Text out;
-  each_client_header(r, name, [&](std::string_view value) {
-    if (out.kept.empty()) out.kept = value;
-  });
-  return out;
-}
-
-bool carries_tokens(std::string_view name) {
-  if (name == "authorization" || name == "proxy_authorization" || name == "cookie") return true;
-  const Worker* worker = Worker::get();
-  if (!worker || !worker->snapshot()) return false;
-  const auto& sources = worker->snapshot()->sources(engine::View::WithAudit).sources();
-  return std::any_of(sources.begin(), sources.end(), [&](const auto& s) { return same_header(s.at.header, name); });
-}
-
 ngx_int_t read_header(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t data) noexcept {
   return guarded(r->connection->log, ngx_int_t{NGX_ERROR}, [&] {
-    const std::string_view name = rest_of_name(data, kHeader);
     const RequestState* state = find_state(r);
-    if (const auto* principal = state ? state->outcome.principal() : nullptr) {
-      for (const auto& [header, value] : principal->headers) {
-        if (same_header(header, name)) return set(r, v, Text::keep(value));
-      }
-    }
-    return set(r, v, carries_tokens(name) ? token_header(r, name, state) : Text{});
+    const Worker* worker = Worker::get();
+    return set(
+        r, v,
+        Text::make(engine::forwarded_value(worker ? worker->snapshot() : nullptr, state ? &state->outcome : nullptr,
+                                           rest_of_name(data, kHeader), client_headers(r))));
   });
 }
 

@@ -1,9 +1,11 @@
 """nginx as the agent configures it: templates/nginx.conf.mustache, with what a test needs to see put in."""
 
 import hashlib
+import json
 import os
 import re
 
+from flavours import AskedAgent
 from harness import MODULE, REPOSITORY, WORKLOAD, Nginx, free_port, wait_until
 
 TEMPLATES = REPOSITORY / "templates"
@@ -26,10 +28,10 @@ def mustache(text, values):
     return re.sub(r"\{\{(\w+)\}\}", lambda m: str(values[m[1]]) if m[1] in values else m[0], text)
 
 
-def auth_conf(*headers):
+def auth_conf(*headers, flavour="Module"):
     """auth.conf as the operator renders it for these headers."""
     rows = [{"header": h.lower(), "variable": "mesh_auth_header_" + h.lower().replace("-", "_")} for h in headers]
-    return mustache((TEMPLATES / "auth.conf.mustache").read_text(), {"headers": rows})
+    return mustache((TEMPLATES / "auth.conf.mustache").read_text(), {"headers": rows, "asked": flavour == "AuthRequest"})
 
 
 def digest(conf):
@@ -42,14 +44,25 @@ def replaced(text, old, new):
     return text.replace(old, new)
 
 
-def rendered(root, folder, http1, identity="", grpc=None, server="", http="", workers=1, **more):
+REFUSALS = {401: "Unauthorized", 403: "Forbidden", 500: "Internal Server Error"}
+
+
+def refusals():
+    """What a stock nginx answers for the agent."""
+    bodies = {status: json.dumps({"code": status, "message": text}, separators=(",", ":")) for status, text in REFUSALS.items()}
+    same = {"body_type": "application/json"}
+    return [{**same, "status": s, "name": f"refused_{s}", "challenged": s == 403, "body": json.dumps(b)} for s, b in bodies.items()]
+
+
+def rendered(root, folder, http1, identity="", grpc=None, server="", http="", workers=1, flavour="Module", **more):
     """Text and ports of a configuration. http1 and grpc: ports of upstreams. identity: the auth.conf of the bundle. Beside
     the port of HTTP/1 there is one that speaks HTTP/2 to clients and HTTP/1 to the same application."""
     agent = root / "agent"
     (agent / "temporary").mkdir(parents=True, exist_ok=True)
     (agent / "auth.conf").write_text(identity)
     (agent / "auth.grpc.conf").write_text(identity.replace("proxy_set_header", "grpc_set_header"))
-    (agent / "auth.digest.conf").write_text(f"mesh_auth_conf {digest(identity)};\n")
+    directive = "mesh_auth_conf" if flavour == "Module" else "proxy_set_header Mesh-Auth-Conf"
+    (agent / "auth.digest.conf").write_text(f"{directive} {digest(identity)};\n")
     ports = {kind: free_port() for kind in ("http1", "h2", "grpc")}
     servers = [
         {"listen": f"127.0.0.1:{ports['http1']}", "application": f"127.0.0.1:{http1}", "http1": True},
@@ -80,6 +93,10 @@ def rendered(root, folder, http1, identity="", grpc=None, server="", http="", wo
         "mode": "on",
         "preflight": "decide",
         "error_body": "json",
+        "by_module": flavour == "Module",
+        "by_agent": flavour == "AuthRequest",
+        "decisions": f"unix:{root}/ask/decide.sock",
+        "refusals": refusals(),
         "servers": servers,
         **temporary,
         **more,
@@ -88,7 +105,11 @@ def rendered(root, folder, http1, identity="", grpc=None, server="", http="", wo
     assert "{{" not in text, "a tag of the template that the tests do not know"
     text = replaced(text, "daemon off;\n", "")
     text = replaced(text, "error_log stderr warn;", f"error_log {root}/error.log info;")
-    text = replaced(text, "access_log /dev/stdout mesh_auth if=$mesh_auth_log;", f"access_log {root}/audit.log mesh_auth; {SHOW} {logged(root)} {http}")
+    # A location with an add_header of its own inherits none.
+    challenge = "add_header WWW-Authenticate $mesh_auth_challenge always;"
+    text = text.replace(challenge, f"{challenge} {SHOW}")
+    asked = "log" if flavour == "Module" else "logged"
+    text = replaced(text, f"access_log /dev/stdout mesh_auth if=$mesh_auth_{asked};", f"access_log {root}/audit.log mesh_auth; {SHOW} {logged(root)} {http}")
     if server:
         text = text.replace('server_name "";', f'server_name ""; {server}')
     return text, ports
@@ -122,11 +143,28 @@ class DecidedLog:
         return wait_until(lambda: self._find(port, number), f"the line of request {number} from port {port}")
 
 
-def start(root, folder, http1, **parts):
+class AskingNginx(Nginx):
+    """A stock nginx, and the agent that it asks."""
+
+    def __init__(self, root, folder, conf, port, *flags):
+        super().__init__(root, conf, port)
+        assert "load_module" not in conf
+        self.agent = AskedAgent(root, folder, *flags)
+
+    def start(self):
+        self.agent.start()
+        return super().start()
+
+    def stop(self):
+        return super().stop() + self.agent.stop()
+
+
+def start(root, folder, http1, flavour="Module", **parts):
     """A running nginx, with `ports` of its servers."""
-    text, ports = rendered(root, folder, http1, **parts)
-    nginx = Nginx(root, text, ports["http1"])
-    nginx.ports = ports
+    text, ports = rendered(root, folder, http1, flavour=flavour, **parts)
+    flags = [f"--path-allow={parts['path_allow']}"] if "path_allow" in parts else []
+    nginx = Nginx(root, text, ports["http1"]) if flavour == "Module" else AskingNginx(root, folder, text, ports["http1"], *flags)
+    nginx.ports, nginx.flavour = ports, flavour
     return nginx.start()
 
 
@@ -138,7 +176,9 @@ class Decided:
         return cls(answer.header("x-decided") or ";;;;;")
 
     def __init__(self, text):
-        self.decision, self.reason, self.policy, self.rule, self.audit, self.audit_rule = text.split(";")
+        # A variable that nobody has set is "-" in nginx's log.
+        parts = ["" if part == "-" else part for part in text.split(";")]
+        self.decision, self.reason, self.policy, self.rule, self.audit, self.audit_rule = parts
 
     def __repr__(self):
         return f"{self.decision or 'nothing'} {self.reason} by {self.policy}:{self.rule}"

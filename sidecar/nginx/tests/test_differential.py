@@ -13,6 +13,7 @@ import pytest
 import h2
 import rendered
 import targets
+from flavours import FLAVOURS, status_of_ours
 from h2 import H2Client
 from harness import policy, wait_until
 from rawhttp import RawClient, RawUpstream
@@ -37,20 +38,28 @@ def application():
     assert server.faults == []
 
 
-@pytest.fixture
-def begin(root, folder, agent, application):
+@pytest.fixture(params=FLAVOURS)
+def begin(request, root, folder, agent, application):
     """nginx as rendered, with these policies in force."""
     started = []
 
     def make(*policies, **parts):
         revision = folder.write(*policies)
-        nginx = rendered.start(root, folder, application.port, **parts)
+        nginx = rendered.start(root, folder, application.port, flavour=request.param, **parts)
         started.append(nginx)
-        wait_until(lambda: agent.running(revision), "the bundle is in force")
+        runs = agent.running if request.param == "Module" else nginx.agent.running
+        wait_until(lambda: runs(revision), "the bundle is in force")
         return nginx
 
     yield make
     assert [problem for nginx in started for problem in nginx.stop()] == []
+
+
+def decided_about(nginx, answer):
+    """What was decided, and in the answer's status what that means with the module."""
+    decided = Decided.of(answer)
+    answer.status = status_of_ours(nginx.flavour, answer.status, decided.reason)
+    return decided
 
 
 # --- paths ---
@@ -165,7 +174,7 @@ def test_a_path_is_delivered_as_it_was_decided(rnd, begin, application):
             old += 1
             check_old(raw, got)
             continue
-        decided = Decided.of(answer)
+        decided = decided_about(nginx, answer)
         check_path(raw, answer, decided, got, rules)
         check_plain(raw, answer, decided, rules, line)
         allowed += got is not None
@@ -193,14 +202,14 @@ def test_a_path_over_http_2_is_delivered_as_it_was_decided(rnd, root, begin, app
             assert reached == [], f"{raw!r}: {answer}"
             continue
         status, decided = log.of(*client.last)
-        answer.status = status
+        answer.status = status_of_ours(nginx.flavour, status, decided.reason)
         check_path(raw, answer, decided, reached[0] if reached else None, rules)
         if raw[:1] == b"/":
             check_plain(raw, answer, decided, rules, raw)
         else:
             assert reached == [], raw
         allowed += bool(reached)
-        refused += status == 400
+        refused += answer.status == 400
     client.close()
     print(f"allowed {allowed}, refused {refused}, lost {lost}")
     assert min(allowed, refused) > 20 * MORE
@@ -224,7 +233,7 @@ def test_what_path_allow_allows_is_data_in_a_segment(rnd, begin, application):
         reached = application.requests[before:]
         if answer.status == 0 or not reached:
             continue
-        decided, (got,) = Decided.of(answer), reached
+        decided, (got,) = decided_about(nginx, answer), reached
         delivered = got.target.split(b"?")[0]
         say = f"target {raw!r}: {answer.status}, {decided}, upstream got {got.target!r}"
         path = [segment.decode() for segment in targets.split_then_decode(delivered)]
@@ -286,7 +295,7 @@ def test_a_host_is_delivered_as_it_was_decided(rnd, begin, application):
         before = len(application.requests)
         answer = client.ask(sent)
         reached = application.requests[before:]
-        decided = Decided.of(answer)
+        decided = decided_about(nginx, answer)
         say = f"{sent!r}: {answer.status}, {decided}, upstream got {[got.head for got in reached]}"
         seen[decided.rule or decided.reason] = seen.get(decided.rule or decided.reason, 0) + 1
         if not reached:
@@ -331,7 +340,7 @@ def test_a_header_is_delivered_as_it_was_decided(rnd, begin, application):
         before = len(application.requests)
         answer = client.ask(sent)
         reached = application.requests[before:]
-        decided = Decided.of(answer)
+        decided = decided_about(nginx, answer)
         say = f"{sent!r}: {answer.status}, {decided}, upstream got {[got.head for got in reached]}"
         seen[decided.rule] = seen.get(decided.rule, 0) + 1
         if not reached:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import rendered
+from flavours import FLAVOURS, answer_of
 from forged import APP, APP_ISSUER, IDENTITY, OKTA, SESSION, SESSION_ISSUER, tokens
 from h2 import H2Client
 from harness import AgentSocket, BundleFolder, Nginx, caller, free_port, policy, provider, wait_until
@@ -69,16 +70,17 @@ def filled(text, tokens):
 
 
 class World:
-    def __init__(self, root, strict=True):
-        self.strict = strict
+    def __init__(self, root, strict=True, flavour="Module"):
+        self.strict, self.flavour = strict, flavour
         self.application = RawUpstream(*(() if strict else (ANY_NAME,)))
-        self.agent = AgentSocket(root / "agent.sock")
+        self.reports = AgentSocket(root / "agent.sock")
         self.collector = collector(root, self.application.port)
         folder = BundleFolder(root)
-        identity = rendered.auth_conf(*HEADERS)
+        identity = rendered.auth_conf(*HEADERS, flavour=flavour)
         revision = folder.write(*resources(), auth_conf=identity)
-        self.nginx = rendered.start(root, folder, self.application.port, identity=identity, grpc=self.collector.port, server="" if strict else EVERY_NAME)
-        wait_until(lambda: self.agent.running(revision), "the bundle is in force")
+        self.nginx = rendered.start(root, folder, self.application.port, identity=identity, grpc=self.collector.port, server="" if strict else EVERY_NAME, flavour=flavour)
+        agent = self.reports if flavour == "Module" else self.nginx.agent
+        wait_until(lambda: agent.running(revision), "the bundle is in force")
         self.log = DecidedLog(root)
         self.tokens = {name: token.encode() for name, token in tokens().items()}
         self.http1 = RawClient(self.nginx.port)
@@ -113,24 +115,24 @@ class World:
             problems.append("a request reached the application after its turn")
         problems += [f"{line} was cut" for line in self.application.cut if line != b"POST /things HTTP/1.1"]
         self.application.close()
-        self.agent.close()
+        self.reports.close()
         assert problems == []
 
 
 @contextlib.contextmanager
-def made_world(strict):
+def made_world(strict, flavour="Module"):
     root = Path(tempfile.mkdtemp(prefix="mesh-auth-"))
     root.chmod(0o755)
-    made = World(root, strict)
+    made = World(root, strict, flavour)
     yield made
     made.close()
     shutil.rmtree(root)
 
 
-@pytest.fixture(scope="module")
-def world():
+@pytest.fixture(scope="module", params=FLAVOURS)
+def world(request):
     """nginx as the agent configures it."""
-    with made_world(strict=True) as made:
+    with made_world(strict=True, flavour=request.param) as made:
         yield made
 
 
@@ -170,6 +172,7 @@ def check_identity(got, sent):
 def check(world, spoof, sent, wanted, targets):
     answers, reached = world.ask(spoof, sent)
     found = [(status, decided.reason) for status, decided in answers]
+    wanted = [answer_of(world.flavour, *one, grpc=spoof.over == "grpc") for one in wanted]
     assert found == wanted, (spoof.what, answers, [got.head for got in reached])
     assert [got.target for got in reached] == [world.filled(target) for target in targets], spoof.what
     if not spoof.cut and (0, "") not in wanted:
