@@ -93,6 +93,7 @@ void compare_with_audit(Outcome& out, Snapshot& snapshot, const HttpRequest& req
     out.token_failed = out.token_failed || all.token_failed;
     if (enforced.reason != Reason::none) return;
     all = enforced;
+    all.claims.reset();  // the token was read again since
   }
   const auto decision = decide_for(snapshot, View::WithAudit, all, asked);
   const policy::Verdict& together = decision.audit ? *decision.audit : decision.enforced;
