@@ -139,13 +139,14 @@ void take_verdict(Answer& out, const policy::Verdict& verdict) {
 }  // namespace
 
 Result<plan::WorkloadPlan> offline_plan(const Resources& resources, const plan::MeshSettings& mesh,
-                                        const std::string& workload, const Keys& keys) {
+                                        const std::string& workload, const Keys& keys, render::Flavour flavour) {
   const auto slash = workload.find('/');
   if (slash == std::string::npos || !model::fits(model::kDnsLabel, std::string_view(workload).substr(0, slash)) ||
       !model::fits(model::kDnsLabel, std::string_view(workload).substr(slash + 1))) {
     return fail("workload {} is not NAMESPACE/NAME", in_quotes(workload));
   }
-  const auto view = view_of(resources, workload.substr(0, slash), workload.substr(slash + 1), keys);
+  auto view = view_of(resources, workload.substr(0, slash), workload.substr(slash + 1), keys);
+  view.flavour = flavour;
   return plan::plan_workload(view, mesh);
 }
 

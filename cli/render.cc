@@ -17,7 +17,7 @@ namespace {
 
 struct RenderOptions {
   ResourceOptions resources;
-  std::string folder, templates;
+  std::string folder, templates, flavour = "Module";
   std::vector<std::string> keys;
 };
 
@@ -66,33 +66,42 @@ std::string list(const std::vector<std::string>& words) {
   return words.empty() ? "none" : fmt::format("{}", fmt::join(words, " "));
 }
 
+std::string read_template(const RenderOptions& options, const std::string& name) {
+  auto text = files::read_template(options.templates, name);
+  if (!text) throw UsageError{text.error().message};
+  return std::move(*text);
+}
+
 int run_render(const RenderOptions& options, Streams& io) {
   const Resources resources = read_resources(options.resources, io);
   if (print_faults(resources, io)) return kFailed;
   const Keys keys = read_keys(options, resources, io);
+  const auto flavour = render::parse_flavour(options.flavour);
+  if (!flavour)
+    throw UsageError{"--flavour is " + in_quotes(options.flavour) + "; " + std::string(render::kFlavourNames)};
   plan::MeshSettings mesh = options.resources.mesh();
-  auto text = files::read_template(options.templates, "auth.conf.mustache");
-  if (!text) throw UsageError{text.error().message};
-  mesh.auth_conf_template = std::move(*text);
+  mesh.auth_conf_template = read_template(options, "auth.conf.mustache");
+  mesh.plus_templates = {read_template(options, "nginx-plus.http.conf.mustache"),
+                         read_template(options, "nginx-plus.location.conf.mustache")};
 
   const auto workloads = named_workloads(resources);
   if (workloads.empty()) io.err << "no policy names a workload (spec.workloads), so there is none to render\n";
   for (const std::string& workload : workloads) {
-    const auto plan = offline_plan(resources, mesh, workload, keys);
-    if (!plan) {
-      io.err << workload << ": " << plan.error().message << '\n';
+    const auto plan = offline_plan(resources, mesh, workload, keys, *flavour);
+    if (!plan || !plan->flavour_limit.empty()) {
+      io.err << workload << ": " << (plan ? plan->flavour_limit : plan.error().message) << '\n';
       return kFailed;
     }
     warn_of_missing_keys(resources, *plan, keys, io);
-    io.out << "# workload " << workload << "\n# revision " << bundle::revision_of(plan->files) << "\n# policies "
-           << list(plan->policies) << "\n# providers " << list(plan->providers) << '\n';
+    io.out << "# workload " << workload << '\n';
+    if (*flavour != render::Flavour::NginxPlus) io.out << "# revision " << bundle::revision_of(plan->files) << '\n';
+    io.out << "# policies " << list(plan->policies) << "\n# providers " << list(plan->providers) << '\n';
     if (!options.folder.empty()) {
       if (const auto written = write_files(options.folder + '/' + workload, plan->files); !written)
         throw UsageError{"-o: " + written.error().message};
       continue;
     }
-    for (const std::string_view name : bundle::kFiles) {
-      const std::string& content = plan->files.at(std::string(name));
+    for (const auto& [name, content] : plan->files) {
       io.out << "## " << name << '\n' << content << (content.ends_with('\n') ? "" : "\n");
     }
   }
@@ -108,6 +117,7 @@ void add_render(Program& program) {
   add_resource_options(app, options->resources, true);
   app.option("-o,--output", options->folder, "a folder: the files go to NAMESPACE/WORKLOAD/ below it");
   app.option("--jwks", options->keys, "NAMESPACE/NAME=FILE: a provider's keys; repeat it for several").one_at_a_time();
+  app.option("--flavour", options->flavour, "Module, AuthRequest or NginxPlus: for which nginx; default: Module");
   app.option("--templates", options->templates, "the folder with auth.conf.mustache; default: where it is installed");
   app.on([options](Streams& io) { return run_render(*options, io); });
 }

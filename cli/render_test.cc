@@ -64,6 +64,15 @@ TEST_CASE("render: the same manifests give the same bytes") {
   CHECK(shop.render().out == shop.render().out);
 }
 
+TEST_CASE("render: another flavour has other files, or a reason why it has none") {
+  const Shop shop;
+  CHECK(shop.render({"--flavour", "AuthRequest"}).code == 0);
+  const Outcome plus = shop.render({"--flavour", "NginxPlus"});
+  CHECK(plus.code == 1);
+  CHECK(plus.err.find("or use flavour Module or AuthRequest") != std::string::npos);
+  CHECK(shop.render({"--flavour", "plus"}).code == 2);
+}
+
 TEST_CASE("render: what is wrong is named") {
   const Shop shop;
   CHECK(shop.render({"--jwks", "nonsense"}).code == 2);

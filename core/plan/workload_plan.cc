@@ -73,6 +73,17 @@ class Resolver {
   std::set<std::string> unresolved_;
 };
 
+/// What an NGINX Plus includes, and its one provider's keys.
+Result<bundle::Files> plus_files(const render::PlusText& templates, const std::vector<model::AccessPolicy>& policies,
+                                 const bundle::JwksFile& jwks) {
+  auto text = render::render_plus(templates, policies, jwks.providers);
+  if (!text) return tl::unexpected(text.error());
+  const auto keys = jwks.sources.find(jwks.providers.front().key_source);
+  return bundle::Files{{"http.conf", std::move(text->http)},
+                       {"location.conf", std::move(text->location)},
+                       {"keys.json", jose::to_json(keys == jwks.sources.end() ? jose::KeySet() : keys->second)}};
+}
+
 }  // namespace
 
 bool foreign_issuer(const model::IdentityProvider& provider, const std::string& discovered_issuer) {
@@ -135,6 +146,15 @@ Result<WorkloadPlan> plan_workload(const WorkloadView& view, const MeshSettings&
   std::sort(plan.policies.begin(), plan.policies.end());
   plan.flavour_limit = flavour_limit(view.flavour, selected);
   if (!plan.flavour_limit.empty()) return plan;
+  if (view.flavour == render::Flavour::NginxPlus) {
+    auto files = plus_files(mesh.plus_templates, selected, jwks);
+    if (files) {
+      plan.files = std::move(*files);
+    } else {
+      plan.flavour_limit = files.error().message;
+    }
+    return plan;
+  }
   const auto compiled = policy::compile(pointers, resolver.unresolved(), mesh.default_action);
   auto auth_conf = render::render_auth_conf(mesh.auth_conf_template, jwks.providers, view.flavour);
   if (!auth_conf) return tl::unexpected(auth_conf.error());

@@ -15,6 +15,7 @@
 #include "core/model/identity_provider.h"
 #include "core/policy/compiled_policy.h"
 #include "core/render/flavour.h"
+#include "core/render/plus.h"
 
 namespace meshauth::plan {
 
@@ -32,7 +33,8 @@ using HeldProvider = Held<model::IdentityProvider>;
 struct MeshSettings {
   std::string root_namespace = "mesh-auth-system";
   model::Action default_action = model::Action::Deny;
-  std::string auth_conf_template;  ///< templates/auth.conf.mustache
+  std::string auth_conf_template;        ///< templates/auth.conf.mustache
+  render::PlusText plus_templates = {};  ///< templates/nginx-plus.*; empty: only what it cannot say is looked for
 };
 
 /// What the bundle in force says: the last good form of a resource that is refused now.
@@ -62,7 +64,7 @@ struct WorkloadView {
 };
 
 struct WorkloadPlan {
-  bundle::Files files;
+  bundle::Files files;                 ///< NginxPlus: no bundle, but http.conf, location.conf and keys.json
   std::vector<std::string> policies;   ///< ids of those in it
   std::vector<std::string> providers;  ///< ids of those in it
   std::set<std::string> sources;       ///< key sources in it

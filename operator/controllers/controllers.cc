@@ -53,7 +53,11 @@ Result<plan::WorkloadPlan> plan_of_flavour(plan::WorkloadView& view, const plan:
     return fail("label meshauth.dev/flavour is {}; {} would be right", in_quotes(label), render::kFlavourNames);
   }
   view.flavour = *flavour;
-  return plan::plan_workload(view, mesh);
+  auto plan = plan::plan_workload(view, mesh);
+  if (plan && plan->flavour_limit.empty() && *flavour == render::Flavour::NginxPlus) {
+    plan->flavour_limit = "no sidecar runs NGINX Plus; write its files with meshauthctl render --flavour NginxPlus";
+  }
+  return plan;
 }
 
 }  // namespace

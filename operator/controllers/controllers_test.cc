@@ -320,6 +320,14 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(revision() == asked);
   label("Module");
   CHECK(condition("shop/upgrades", "Programmed")["reason"] != "FlavourLimit");
+
+  const std::string before = revision();
+  label("NginxPlus");
+  const auto plus = condition("shop/upgrades", "Programmed");
+  CHECK(plus["reason"] == "FlavourLimit");
+  CHECK(plus["message"].get<std::string>().find("IdentityProvider shop/idp, spec.algorithms: PS256") !=
+        std::string::npos);
+  CHECK(revision() == before);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a workload that nothing wants loses its record; a provider that nobody has its keys") {

@@ -196,6 +196,9 @@ Status check(const Raw& raw, Options& options) {
   if (options.instance.empty()) options.instance = parts[1];
   const auto flavour = render::parse_flavour(raw.flavour);
   if (!flavour) return fail("--flavour is {}; {} would be right", in_quotes(raw.flavour), render::kFlavourNames);
+  if (*flavour == render::Flavour::NginxPlus) {
+    return fail("--flavour is NginxPlus, which this agent does not run; Module or AuthRequest would be right");
+  }
   options.flavour = *flavour;
   auto url = parse_operator_url(raw.operator_url);
   if (!url) return tl::unexpected(url.error());

@@ -54,6 +54,14 @@ Usage parse(std::vector<const char*> more) {
   return parse_options(static_cast<int>(argv.size()), argv.data());
 }
 
+TEST_CASE("a flavour is one that this agent runs") {
+  CHECK(parse({"--map=80:81"}).options->flavour == render::Flavour::Module);
+  CHECK(parse({"--map=80:81", "--flavour=AuthRequest"}).options->flavour == render::Flavour::AuthRequest);
+  CHECK(parse({"--map=80:81", "--flavour=NginxPlus"}).text.find("Module or AuthRequest would be right") !=
+        std::string::npos);
+  CHECK(parse({"--map=80:81", "--flavour=auth"}).text.find("--flavour is \"auth\"") != std::string::npos);
+}
+
 TEST_CASE("a whole command line becomes options") {
   const auto usage = parse({"--map=80:81", "--map=82:83:grpc", "--preflight=Pass", "--workers=3",
                             "--audit-allowed=0.25", "--log-format=json"});
