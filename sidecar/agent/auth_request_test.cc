@@ -3,8 +3,9 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <atomic>
 #include <future>
+#include <thread>
 
 #include "sidecar/agent/testing/fixture.h"
 
@@ -87,12 +88,41 @@ TEST_CASE("a stock nginx: a bundle that the engine refuses is rolled back and na
   CHECK(f.status("/c") == 200);
 }
 
+TEST_CASE("a stock nginx: while reloads change its headers no policy meets those of another") {
+  Stock f;
+  f.program.start();
+  f.publish(open_paths({"/a"}, "proxy_set_header X-Test a;\n"));
+  std::atomic<bool> done = false;
+  std::atomic<int> seen = 0, wrong = 0;
+  std::thread client([&] {
+    while (!done) {
+      for (const std::string name : {"a", "b"}) {
+        const auto answer = f.program.get("/" + name);
+        if (answer.status != 200) continue;
+        ++seen;
+        if (answer.body.find("X-Test: " + name + "\r\n") == std::string::npos) ++wrong;
+      }
+    }
+  });
+  for (int i = 0; i < 6; ++i) {
+    const std::string name = i % 2 == 0 ? "b" : "a";
+    const std::string other = "/" + std::to_string(i);  // so that no revision comes twice
+    f.publish(open_paths({"/" + name, other}, "proxy_set_header X-Test " + name + ";\n"));
+    CHECK(f.status("/" + name) == 200);
+  }
+  done = true;
+  client.join();
+  CHECK(seen > 10);
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("a stock nginx: an agent that does not answer is a refusal, and is asked again when it does") {
   Stock f;
   f.program.start();
   f.publish(open_paths({"/a"}));
   CHECK(f.status("/a") == 200);
   ::kill(f.program.pid(), SIGSTOP);
+  CHECK(f.program.await_status(500, "/a"));  // its threads stop one after the other
   CHECK(f.status("/a") == 500);
   ::kill(f.program.pid(), SIGCONT);
   CHECK(f.program.await_status(200, "/a"));
