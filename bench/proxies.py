@@ -61,8 +61,17 @@ class Proxy:
             ["taskset", "-c", str(core), *argv], stdout=log, stderr=subprocess.STDOUT, cwd=folder
         )
         await_port(port, self.process)
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        self.pids = [self.process.pid] if whole or not children else [int(pid) for pid in children]
+        self.pids = [self.process.pid] if whole else self._workers()
+
+    def _workers(self) -> list[int]:
+        """Of nginx, whose master listens before it has any."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            if pids := children.read_text().split():
+                return [int(pid) for pid in pids]
+            time.sleep(0.01)
+        raise RuntimeError("nginx has no worker")
 
     def cpu(self) -> float:
         return cpu_seconds(self.pids)

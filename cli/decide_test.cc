@@ -92,6 +92,18 @@ TEST_CASE("decide: nobody, with source and headers") {
   CHECK(shop.decide(with(health, {"--header", "X-Probe: yes"})).code == 3);
 }
 
+TEST_CASE("decide and explain: no rule goes by a client's copy of a header that a provider forwards") {
+  std::string manifests = kShop;
+  const std::string place = "  audiences: [api]\n";
+  manifests.insert(manifests.find(place) + place.size(), "  forward: {claims: [{path: [probe], header: X-Probe}]}\n");
+  const Shop shop(manifests);
+  const Args health{"--method", "GET", "--path", "/health", "--source", "10.1.2.3", "--header", "x-probe: yes"};
+  CHECK(shop.decide(health).out == line("deny", 403, "no_rule_matched"));
+  const Args known{"--provider", "shop/idp", "--claims", shop.claims(R"({"sub":"alice"})")};
+  CHECK(shop.decide(with(health, known)).out == line("deny", 403, "no_rule_matched"));
+  CHECK(shop.explain(health).out.find("X-Probe") != std::string::npos);
+}
+
 TEST_CASE("decide: a token is verified with the keys given") {
   const Shop shop;
   const Args keys{"--jwks", shop.jwks()};

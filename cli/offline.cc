@@ -80,23 +80,6 @@ std::vector<std::pair<std::string, std::string>> with_token(const OfflineRequest
   return headers;
 }
 
-policy::Request policy_request(const OfflineRequest& request, const policy::Path& path, std::string_view host) {
-  policy::Request out;
-  out.method = request.method;
-  out.path = &path;
-  out.host = host;
-  out.port = request.port;
-  out.source = request.source;
-  out.headers = [&request](std::string_view name) {
-    std::vector<std::string_view> values;
-    for (const auto& [key, value] : request.headers) {
-      if (key == name) values.push_back(value);
-    }
-    return values;
-  };
-  return out;
-}
-
 std::vector<engine::Header> header_views(const std::vector<std::pair<std::string, std::string>>& headers) {
   std::vector<engine::Header> out;
   for (const auto& [name, value] : headers) out.push_back({name, value});
@@ -215,7 +198,8 @@ Result<Answer> answer(engine::Snapshot& snapshot, const Resources& resources, co
     known.claims = outcome.caller->claims();
   }
   if (!policies_asked) return out;
-  out.explanation = policy::explain(snapshot.engine(), known.principal(), policy_request(sent, *path, outcome.host));
+  out.explanation = policy::explain(snapshot.engine(), known.principal(),
+                                    engine::policy_request(http, *path, outcome.host, snapshot));
   if (!caller.provider.empty()) take_verdict(out, out.explanation->decision.enforced);
   return out;
 }

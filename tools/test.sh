@@ -130,7 +130,7 @@ tour() { python3 tools/tour.py; }
 wanted=" ${*:-checks unit e2e} "
 wants() { [[ $wanted == *" $1 "* ]]; }
 mkdir -p build
-free() { df -Pm --output=avail build | awk 'NR == 2 { printf "%.1f GB of the disk are free\n", $1 / 1024 }'; }
+free() { df -m --output=avail build | awk 'NR == 2 { printf "%.1f GB of the disk are free\n", $1 / 1024 }'; }
 free
 if wants checks; then
   stage "generated files are current" generated

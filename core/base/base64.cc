@@ -23,23 +23,31 @@ constexpr auto kUrlTable = reverse(kUrlAlphabet);
 constexpr auto kPlainTable = reverse(kPlainAlphabet);
 
 std::optional<std::string> decode(std::string_view text, const std::array<std::uint8_t, 256>& table) {
-  if (text.size() % 4 == 1) return std::nullopt;
+  const std::size_t rest = text.size() % 4;
+  if (rest == 1) return std::nullopt;
   std::string out;
-  out.resize(text.size() / 4 * 3 + (text.size() % 4 == 0 ? 0 : text.size() % 4 - 1));
-  std::size_t written = 0;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const std::uint8_t value = table[static_cast<unsigned char>(c)];
-    if (value == kBad) return std::nullopt;
-    bits = bits << 6 | value;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out[written++] = static_cast<char>(bits >> count & 0xff);
-    }
+  out.resize(text.size() / 4 * 3 + (rest == 0 ? 0 : rest - 1));
+  const auto* in = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* const end = in + (text.size() - rest);
+  char* to = out.data();
+  std::uint32_t bad = 0;  // its high bit is set by kBad and by no digit
+  for (; in != end; in += 4, to += 3) {
+    const std::uint32_t a = table[in[0]], b = table[in[1]], c = table[in[2]], d = table[in[3]];
+    bad |= a | b | c | d;
+    const std::uint32_t bits = a << 18 | b << 12 | c << 6 | d;
+    to[0] = static_cast<char>(bits >> 16);
+    to[1] = static_cast<char>(bits >> 8);
+    to[2] = static_cast<char>(bits);
   }
-  if ((bits & ((1U << count) - 1)) != 0) return std::nullopt;  // unused bits: a second spelling of the same bytes
+  if (rest != 0) {
+    const std::uint32_t a = table[in[0]], b = table[in[1]], c = rest == 3 ? table[in[2]] : 0;
+    bad |= a | b | c;
+    to[0] = static_cast<char>(a << 2 | b >> 4);
+    if (rest == 3) to[1] = static_cast<char>(b << 4 | c >> 2);
+    const std::uint32_t unused = rest == 3 ? c & 0x3 : b & 0xf;
+    if (unused != 0) return std::nullopt;  // a second spelling of the same bytes
+  }
+  if ((bad & 0x80) != 0) return std::nullopt;
   return out;
 }
 

@@ -93,7 +93,9 @@ std::vector<std::string> claim_texts(element value) {
     if (auto text = claim_text(item)) out.push_back(std::move(*text));
   };
   if (value.type() == element_type::ARRAY) {
-    for (const element item : simdjson::dom::array(value)) add(item);
+    const simdjson::dom::array items(value);
+    out.reserve(items.size());
+    for (const element item : items) add(item);
   } else {
     add(value);
   }

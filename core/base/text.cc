@@ -34,6 +34,7 @@ std::string in_quotes(std::string_view text, std::size_t most) {
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> out;
+  out.reserve(1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), separator)));
   for (;;) {
     const auto at = text.find(separator);
     out.push_back(text.substr(0, at));

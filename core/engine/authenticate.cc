@@ -5,10 +5,11 @@
 namespace meshauth::engine {
 namespace {
 
-/// From the cache while it holds, else verified now. All providers of the bundle may vouch: who counts is asked later,
-/// so that one entry serves every source and view.
+/// From the cache while it holds, else verified now, with its claims at hand. All providers of the bundle may vouch:
+/// who counts is asked later, so that one entry serves every source and view.
 tl::expected<std::shared_ptr<Caller>, jose::Refusal> caller_of(Snapshot& snapshot, std::string_view token, double now,
-                                                               TokenCache* cache) {
+                                                               TokenCache* cache,
+                                                               std::optional<simdjson::dom::element>& claims) {
   if (cache) {
     if (auto caller = cache->find(token)) {
       if (renew(*caller, snapshot, now)) return caller;
@@ -17,6 +18,7 @@ tl::expected<std::shared_ptr<Caller>, jose::Refusal> caller_of(Snapshot& snapsho
   }
   auto verified = snapshot.verifier().verify(token, now);
   if (!verified) return tl::unexpected(std::move(verified.error()));
+  claims = verified->claims;
   auto caller = make_caller(snapshot, token, std::move(*verified));
   if (cache) cache->insert(caller, now);
   return caller;
@@ -67,11 +69,12 @@ void accept(Authentication& who, const Snapshot& snapshot, const ProviderMask& p
   }
 }
 
-/// It copies what it needs of the claims: they are read again, not kept, since that happens once per token and swap.
+/// It copies what it needs of the claims. After a swap they are read again: that is once per token.
 std::shared_ptr<const policy::Match> match_of(const Snapshot& snapshot, const Authentication& who) {
-  const auto claims = who.caller->claims();
   policy::Principal principal;
-  if (claims) principal.claims = claims->root();
+  principal.claims = who.claims;
+  std::optional<JsonDoc> again;
+  if (!principal.claims && (again = who.caller->claims())) principal.claims = again->root();
   for (const std::size_t i : who.accepted) {
     const CallerIdentity& identity = who.caller->identities[i];
     principal.identities.push_back(
@@ -97,7 +100,7 @@ Authentication authenticate(Snapshot& snapshot, View view, std::span<const Heade
   who.source = &sources.sources()[who.source_index];
   const std::string_view token = (*presented)->token;
   const ProviderMask& providers = who.source->providers;  // of the view already
-  auto caller = caller_of(snapshot, token, now, cache);
+  auto caller = caller_of(snapshot, token, now, cache, who.claims);
   if (caller) {
     who.caller = std::move(*caller);
     accept(who, snapshot, providers, now);
@@ -113,6 +116,7 @@ Authentication authenticate(Snapshot& snapshot, View view, std::span<const Heade
     refuse(who, snapshot, providers, std::move(caller.error()), now);
     return who;
   }
+  who.claims.reset();
   auto again = snapshot.verifier().verify(token, now, providers);
   if (!again) {
     refuse(who, snapshot, providers, std::move(again.error()), now);

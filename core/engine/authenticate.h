@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,7 +20,8 @@ struct Authentication {
   std::string detail, issuer, unknown_kid, unknown_kid_source;  ///< of a token that failed
   const TokenSources::Source* source = nullptr;                 ///< where a token was found; of the snapshot
   std::size_t source_index = 0;
-  std::shared_ptr<Caller> caller;  ///< null: no principal
+  std::shared_ptr<Caller> caller;                ///< null: no principal
+  std::optional<simdjson::dom::element> claims;  ///< of a caller verified just now, until the next authenticate()
   std::vector<std::size_t>
       accepted;             ///< identities of the caller that count here, by provider id; not empty with a caller
   bool some_stale = false;  ///< others would have counted, had their keys been fresh

@@ -66,7 +66,7 @@ std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view t
     mine.roles = std::move(identity.roles);
     mine.forward_token = settings.forward_token;
     for (const ForwardedClaim& claim : settings.forward_claims) {
-      if (auto value = header_value(verified.claims.root(), claim.path)) {
+      if (auto value = header_value(verified.claims, claim.path)) {
         mine.headers.emplace_back(to_lower(claim.header), std::move(*value));
       }
     }

@@ -30,25 +30,6 @@ tl::expected<Decoded, Reason> decode(const HttpRequest& request, const Options& 
   return Decoded{std::move(*path), std::move(*host)};
 }
 
-/// A header that a provider forwards is ours: the client's copy never reaches the application, so no rule may go by it.
-policy::Request policy_request(const HttpRequest& request, const Decoded& decoded, const Snapshot& snapshot) {
-  policy::Request out;
-  out.method = request.method;
-  out.path = &decoded.path;
-  out.host = decoded.host;
-  out.port = request.port;
-  out.source = request.peer;
-  out.headers = [headers = request.headers, &ours = snapshot.identity_headers()](std::string_view name) {
-    std::vector<std::string_view> values;
-    if (std::find(ours.begin(), ours.end(), name) != ours.end()) return values;
-    for (const Header& header : headers) {
-      if (header.name == name) values.push_back(header.value);
-    }
-    return values;
-  };
-  return out;
-}
-
 /// Which identity speaks for the caller in variables and headers: the deciding rule's provider, else the first that
 /// counts.
 std::size_t speaker(const Authentication& who, std::string_view provider) {
@@ -112,6 +93,7 @@ void compare_with_audit(Outcome& out, Snapshot& snapshot, const HttpRequest& req
     out.token_failed = out.token_failed || all.token_failed;
     if (enforced.reason != Reason::none) return;
     all = enforced;
+    all.claims.reset();  // the token was read again since
   }
   const auto decision = decide_for(snapshot, View::WithAudit, all, asked);
   const policy::Verdict& together = decision.audit ? *decision.audit : decision.enforced;
@@ -119,6 +101,25 @@ void compare_with_audit(Outcome& out, Snapshot& snapshot, const HttpRequest& req
 }
 
 }  // namespace
+
+policy::Request policy_request(const HttpRequest& request, const policy::Path& path, std::string_view host,
+                               const Snapshot& snapshot) {
+  policy::Request out;
+  out.method = request.method;
+  out.path = &path;
+  out.host = host;
+  out.port = request.port;
+  out.source = request.peer;
+  out.headers = [headers = request.headers, &ours = snapshot.identity_headers()](std::string_view name) {
+    std::vector<std::string_view> values;
+    if (std::find(ours.begin(), ours.end(), name) != ours.end()) return values;
+    for (const Header& header : headers) {
+      if (header.name == name) values.push_back(header.value);
+    }
+    return values;
+  };
+  return out;
+}
 
 Outcome decide(Snapshot& snapshot, const HttpRequest& request, double now, const Options& options, TokenCache* cache) {
   const auto decoded = decode(request, options);
@@ -133,7 +134,7 @@ Outcome decide(Snapshot& snapshot, const HttpRequest& request, double now, const
     return out;
   }
   set_authentication(out, who, snapshot);
-  const policy::Request asked = policy_request(request, *decoded, snapshot);
+  const policy::Request asked = policy_request(request, decoded->path, decoded->host, snapshot);
   if (who.reason == Reason::none) {
     const auto decision = decide_for(snapshot, View::Enforced, who, asked);
     set_verdict(out, decision.enforced);

@@ -59,6 +59,11 @@ struct Outcome {
   const CallerIdentity* principal() const noexcept { return caller ? &caller->identities[identity] : nullptr; }
 };
 
+/// The request as policies see it; its texts are those of the arguments. A header that a provider forwards is ours: the
+/// client's copy never reaches the application, so no rule may go by it.
+policy::Request policy_request(const HttpRequest& request, const policy::Path& path, std::string_view host,
+                               const Snapshot& snapshot);
+
 /// cache: null verifies every time. now: unix seconds, may have a fraction.
 Outcome decide(Snapshot& snapshot, const HttpRequest& request, double now, const Options& options, TokenCache* cache);
 

@@ -16,7 +16,9 @@ std::string text_at(element claims, const ClaimPath& path) {
 }
 
 void append_words(std::string_view text, std::vector<std::string>& out) {
-  for (const std::string_view word : split(text, ' ')) {
+  const auto words = split(text, ' ');
+  out.reserve(out.size() + words.size());
+  for (const std::string_view word : words) {
     if (!word.empty()) out.emplace_back(word);
   }
 }
@@ -31,7 +33,11 @@ std::vector<std::string> list_at(element claims, const std::vector<ClaimPath>& p
       append_words(text, out);
     } else {
       auto values = claim_texts(*claim);
-      std::move(values.begin(), values.end(), std::back_inserter(out));
+      if (out.empty()) {
+        out = std::move(values);
+      } else {
+        std::move(values.begin(), values.end(), std::back_inserter(out));
+      }
     }
   }
   return out;

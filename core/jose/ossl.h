@@ -12,6 +12,8 @@ namespace meshauth::jose {
 
 struct OsslFree {
   void operator()(BIGNUM* p) const noexcept { BN_free(p); }
+  void operator()(BN_CTX* p) const noexcept { BN_CTX_free(p); }
+  void operator()(BN_MONT_CTX* p) const noexcept { BN_MONT_CTX_free(p); }
   void operator()(EVP_PKEY* p) const noexcept { EVP_PKEY_free(p); }
   void operator()(EVP_PKEY_CTX* p) const noexcept { EVP_PKEY_CTX_free(p); }
   void operator()(EVP_MD* p) const noexcept { EVP_MD_free(p); }

@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t kEd25519Signature = 64;  // RFC 8032 sections 5.1.6 and 5.2.6
 constexpr std::size_t kEd448Signature = 114;
 
-bool is_pss(Algorithm algorithm) {
-  return algorithm == Algorithm::PS256 || algorithm == Algorithm::PS384 || algorithm == Algorithm::PS512;
+bool is_pkcs1(Algorithm algorithm) {
+  return algorithm == Algorithm::RS256 || algorithm == Algorithm::RS384 || algorithm == Algorithm::RS512;
 }
 
 std::string order_of(const Curve& curve) {
@@ -98,14 +98,19 @@ bool PublicKey::verify(const Digests& digests, Algorithm algorithm, std::string_
 bool PublicKey::verify_digest(const Digests& digests, Algorithm algorithm, std::string_view input,
                               std::string_view signature) {
   const EVP_MD* digest = digests.of(algorithm);
-  EVP_PKEY_CTX* context = prepared(digests, algorithm);
   unsigned char hash[EVP_MAX_MD_SIZE];
   unsigned int hash_bytes = 0;
-  if (context == nullptr || EVP_DigestInit_ex2(digests.context(), digest, nullptr) != 1 ||
+  if (EVP_DigestInit_ex2(digests.context(), digest, nullptr) != 1 ||
       EVP_DigestUpdate(digests.context(), input.data(), input.size()) != 1 ||
       EVP_DigestFinal_ex(digests.context(), hash, &hash_bytes) != 1) {
     return false;
   }
+  if (is_pkcs1(algorithm)) {
+    if (!pkcs1_) pkcs1_.emplace(key_.get());
+    return pkcs1_->verify(algorithm, {reinterpret_cast<const char*>(hash), hash_bytes}, signature);
+  }
+  EVP_PKEY_CTX* context = prepared(digests, algorithm);
+  if (context == nullptr) return false;
   if (order_.empty()) {
     return EVP_PKEY_verify(context, bytes_of(signature), signature.size(), hash, hash_bytes) == 1;
   }
@@ -129,12 +134,9 @@ EVP_PKEY_CTX* PublicKey::prepared(const Digests& digests, Algorithm algorithm) {
   const EVP_MD* digest = digests.of(algorithm);
   Ossl<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
   bool ready = context && EVP_PKEY_verify_init(context.get()) == 1;
-  if (ready && order_.empty()) {
-    const int padding = is_pss(algorithm) ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING;
-    ready = EVP_PKEY_CTX_set_rsa_padding(context.get(), padding) == 1;
-  }
+  if (ready && order_.empty()) ready = EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PSS_PADDING) == 1;
   ready = ready && EVP_PKEY_CTX_set_signature_md(context.get(), digest) == 1;
-  if (ready && is_pss(algorithm)) {
+  if (ready && order_.empty()) {
     ready = EVP_PKEY_CTX_set_rsa_mgf1_md(context.get(), digest) == 1 &&
             EVP_PKEY_CTX_set_rsa_pss_saltlen(context.get(), RSA_PSS_SALTLEN_DIGEST) == 1;
   }

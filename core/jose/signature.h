@@ -3,11 +3,13 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "core/base/algorithm.h"
 #include "core/jose/curve.h"
 #include "core/jose/ossl.h"
+#include "core/jose/rsa.h"
 
 namespace meshauth::jose {
 
@@ -41,7 +43,8 @@ class PublicKey {
   const Curve* curve_;                          ///< nullptr for RSA
   std::size_t signature_bytes_;                 ///< exactly
   std::string order_;                           ///< EC: n, big-endian, as many bytes as a coordinate
-  std::array<Ossl<EVP_PKEY_CTX>, 9> contexts_;  ///< by Algorithm; all but EdDSA
+  std::optional<RsaPkcs1> pkcs1_;               ///< RSA, made at the first use
+  std::array<Ossl<EVP_PKEY_CTX>, 9> contexts_;  ///< by Algorithm; all but RS* and EdDSA
 };
 
 /// r||s as DER of Ecdsa-Sig-Value (RFC 3279 section 2.2.3), written to `out`, which holds kMaxEcdsaDer bytes. 0 if r or

@@ -61,7 +61,7 @@ struct Verifier::Impl {
   std::vector<std::size_t> by_template;                                 ///< the same, of issuers with {tenantid}
   std::map<std::string, KeyRing> rings;
   std::vector<KeyRing*> ring_of;  ///< by provider
-  JsonReader reader;
+  JsonReader headers, payloads;
   Digests digests;
 
   Impl(std::vector<ProviderSettings> settings, std::map<std::string, KeySet> key_sets);
@@ -154,8 +154,7 @@ std::optional<Failure> Verifier::Impl::check_key(std::size_t provider, const Jws
 tl::expected<Vouched, Refusal> Verifier::Impl::judge(const Jws& jws, const TokenClaims& claims, double now,
                                                      const std::vector<bool>& only) {
   Vouched out;
-  Failure furthest{Stage::issuer, Reason::issuer_unknown,
-                   fmt::format("no provider here has the issuer {}", in_quotes(claims.issuer))};
+  Failure furthest{Stage::issuer, Reason::issuer_unknown, ""};
   std::string_view furthest_source;
   std::vector<Asked> asked;
   for (const std::size_t provider : candidates(claims)) {
@@ -175,6 +174,9 @@ tl::expected<Vouched, Refusal> Verifier::Impl::judge(const Jws& jws, const Token
     if (one.selection.reason == Reason::kid_unknown) out.unknown_kid_sources.push_back(one.ring->source());
   }
   if (!out.identities.empty()) return out;
+  if (furthest.stage == Stage::issuer) {
+    furthest.detail = fmt::format("no provider here has the issuer {}", in_quotes(claims.issuer));
+  }
   Refusal refusal = refusal_of(std::move(furthest));
   refusal.unknown_kid_sources = std::move(out.unknown_kid_sources);
   if (!refusal.unknown_kid_sources.empty()) refusal.kid = kid_text(jws);
@@ -194,16 +196,16 @@ const std::vector<ProviderSettings>& Verifier::providers() const {
 
 tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, double now,
                                                       const std::vector<bool>& only) {
-  auto jws = read_jws(token, impl_->reader);
+  auto jws = read_jws(token, impl_->headers);
   if (!jws) return tl::unexpected(std::move(jws.error()));
-  auto doc = JsonDoc::parse(jws->payload, {.bytes = kMaxTokenBytes, .depth = 32});
-  if (!doc || !doc->root().is_object()) {
-    const Reason reason = doc ? Reason::json_invalid : doc.error();
+  const auto root = impl_->payloads.parse(jws->payload, {.bytes = kMaxTokenBytes, .depth = 32});
+  if (!root || !root->is_object()) {
+    const Reason reason = root ? Reason::json_invalid : root.error();
     return tl::unexpected(refusal_of(
         {Stage::issuer, reason,
-         fmt::format("the payload is refused: {}", doc ? std::string_view("it is no object") : json_fault(reason))}));
+         fmt::format("the payload is refused: {}", root ? std::string_view("it is no object") : json_fault(reason))}));
   }
-  const auto claims = read_claims(doc->root());
+  const auto claims = read_claims(*root);
   if (!claims) return tl::unexpected(refusal_of(claims.error()));
   auto vouched = impl_->judge(*jws, *claims, now, only);
   if (!vouched) {
@@ -211,8 +213,8 @@ tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, do
     return tl::unexpected(std::move(vouched.error()));
   }
   std::string_view token_id;
-  if (doc->root().at_key("jti").get(token_id) != simdjson::SUCCESS) token_id = {};
-  return VerifiedToken{.claims = std::move(*doc),  // its elements stay where they are
+  if (root->at_key("jti").get(token_id) != simdjson::SUCCESS) token_id = {};
+  return VerifiedToken{.claims = *root,
                        .claims_json = std::move(jws->payload),
                        .issuer = std::string(claims->issuer),
                        .token_id = std::string(token_id),

@@ -29,7 +29,7 @@ struct Identity {
 
 /// A token that at least one provider vouches for.
 struct VerifiedToken {
-  JsonDoc claims;
+  simdjson::dom::element claims;     ///< the payload; it is there until the verifier is asked again
   std::string claims_json;           ///< the payload's bytes
   std::string issuer;                ///< iss
   std::string token_id;              ///< jti, may be empty

@@ -37,7 +37,7 @@ TEST_CASE("a good token gives its claims and who it speaks of") {
   CHECK(token.token_id == "t-1");
   CHECK(token.expires == 2000);
   CHECK(token.unknown_kid_sources.empty());
-  CHECK(std::string_view(token.claims.root()["sub"]) == "alice");
+  CHECK(std::string_view(token.claims["sub"]) == "alice");
   REQUIRE(token.identities.size() == 1);
   const Identity& identity = token.identities[0];
   CHECK(identity.provider == 0);

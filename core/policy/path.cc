@@ -42,6 +42,7 @@ bool decode_segment(std::string_view raw, const PathAllow& allow, std::string& o
 /// Would some parser take a piece of the segment for a dot segment? Pieces end at a slash that is data here, and at the
 /// parameters that some servers cut off ("..;a").
 bool has_dots(std::string_view segment) {
+  if (segment.find('.') == std::string_view::npos) return false;
   for (std::string_view piece : split(segment, '/')) {
     piece = piece.substr(0, piece.find(';'));
     if (piece == "." || piece == "..") return true;

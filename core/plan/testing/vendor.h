@@ -163,7 +163,7 @@ class Checkpoint {
       principal.identities.push_back(
           {verifier_.providers()[one.provider].id, one.subject, one.client, &one.scopes, &one.groups, &one.roles});
     }
-    principal.claims = verified->claims.root();
+    principal.claims = verified->claims;
     const auto path = policy::decode_path(target);
     REQUIRE(path);
     policy::Request request;

@@ -29,9 +29,13 @@ def first(folder, key):
     return folder.write(provider("okta", key), policy(rules=[READ, PUBLIC]), auth_conf=auth_conf("one"))
 
 
-def sockets_of(pid):
-    files = [os.path.realpath(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
-    return sum("socket:" in file for file in files)
+def has_accepted(pid, connection):
+    """Whether the process holds the other end of a connection over IPv4 (proc(5), /proc/net/tcp)."""
+    held = {os.path.basename(os.path.realpath(entry.path)) for entry in os.scandir(f"/proc/{pid}/fd")}
+    peer = f":{connection.getsockname()[1]:04X}"
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table]
+    return any(row[2].endswith(peer) and f"socket:[{row[9]}]" in held for row in rows)
 
 
 def reload_with(nginx, name, before):
@@ -74,11 +78,10 @@ def test_no_request_to_a_replaced_worker_is_allowed_with_headers_of_before(folde
     old = nginx.workers()[0]
     # Open before the reload, used after it: the old worker answers.
     lines = ["GET /public/x HTTP/1.1", "Host: orders.test"]
-    sockets = sockets_of(old)
     with nginx.connect() as allowed, nginx.connect() as denied:
         for connection in (allowed, denied):
             connection.sendall((lines[0] + "\r\n").encode())
-        wait_until(lambda: sockets_of(old) == sockets + 2, "it has both connections")
+        wait_until(lambda: all(has_accepted(old, c) for c in (allowed, denied)), "it has both connections")
         second = folder.write(provider("okta", key), policy(rules=[PUBLIC]), auth_conf=auth_conf("two"))
         wait_until(lambda: f"revision {second} waits" in nginx.log(), "it is read")
         reload_with(nginx, "two", "one")
