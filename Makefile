@@ -14,7 +14,7 @@ PART_e2e-node := e2e/node
 PART_bench := bench/CMakeLists.txt
 PART_bench-smoke := e2e/bench_smoke.py
 PART_fuzz := fuzz/CMakeLists.txt
-PART_soak := e2e/soak.py
+PART_soak := tools/soak.sh
 PART_images := images
 optional := demo cluster cluster-down e2e-node bench bench-smoke fuzz soak images
 absent := $(foreach name,$(optional),$(if $(wildcard $(PART_$(name))),,$(name)))
@@ -90,8 +90,8 @@ fuzz: ## every fuzzer for FUZZ_SECONDS (60); what it finds is kept under build/f
 endif
 
 ifneq ($(call has,soak),)
-soak: build ## hours of changes and failures under load
-	e2e/tools.sh python $(PART_soak)
+soak: build ## what takes hours: 10^8 decisions, every mutant, 10^6 requests under ASan and Valgrind (REQUESTS=, PARTS=)
+	$(PART_soak) $(PARTS)
 endif
 
 ifneq ($(call has,images),)

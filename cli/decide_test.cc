@@ -101,7 +101,7 @@ TEST_CASE("decide and explain: no rule goes by a client's copy of a header that 
   CHECK(shop.decide(health).out == line("deny", 403, "no_rule_matched"));
   const Args known{"--provider", "shop/idp", "--claims", shop.claims(R"({"sub":"alice"})")};
   CHECK(shop.decide(with(health, known)).out == line("deny", 403, "no_rule_matched"));
-  CHECK(shop.explain(health).out.find("X-Probe") != std::string::npos);
+  CHECK(shop.explain(health).out.find("header x-probe") != std::string::npos);
 }
 
 TEST_CASE("decide: a token is verified with the keys given") {

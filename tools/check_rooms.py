@@ -126,7 +126,7 @@ def room_of(path: str) -> tuple[str, bool] | None:
     """The room that holds a file of ours, and whether the file is for tests alone."""
     for name in sorted(ROOMS, key=len, reverse=True):
         if path.startswith(name + "/"):
-            for_tests = "testing" in path.split("/") or bool(re.search(r"_test\.(cc|h)$", path))
+            for_tests = name == "fuzz" or "testing" in path.split("/") or bool(re.search(r"_test\.(cc|h)$", path))
             return name, for_tests
     return None
 

@@ -72,7 +72,7 @@ run_tests() {
   return $code
 }
 unit() { run_tests build; }
-mutants() { python3 core/policy/mutants/mutants.py build; }
+mutants() { tools/mutants.py build core/policy; }
 
 # programs FOLDER PATTERN: the tests that match, each with its program; by name, since ctest knows no program before it is built
 programs() {
@@ -98,6 +98,20 @@ sanitized() {
 export MESH_AUTH_MODULE=$PWD/build/modules/ngx_http_mesh_auth_module.so
 asan() { ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} UBSAN_OPTIONS=print_stacktrace=1 sanitized asan "$addressed"; }
 tsan() { TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tools/tsan.supp} sanitized tsan "$threaded"; }
+
+# Two lanes, since each is one nginx and one client.
+module_soak() {
+  local asan=build/soak-asan.log valgrind=build/soak-valgrind.log lanes=() lane failed=0
+  REQUESTS=100000 tools/soak.sh asan >"$asan" 2>&1 &
+  lanes+=($!)
+  { REQUESTS=10000 SWAPS=100 RELOADS=10 tools/soak.sh valgrind &&
+    REQUESTS=1000 SWAPS=20 RELOADS=2 tools/soak.sh memory; } >"$valgrind" 2>&1 &
+  lanes+=($!)
+  for lane in "${lanes[@]}"; do wait "$lane" || failed=1; done
+  cat "$asan" "$valgrind"
+  note=$(sed -n 's/^=== \(.*\): ok, \(.*\)/\1 \2/p' "$asan" "$valgrind" | paste -sd,)
+  return "$failed"
+}
 
 e2e() {
   local report=build/e2e/report.txt
@@ -129,6 +143,7 @@ if wants unit; then
   stage "every mutant of the policy engine is caught" mutants "release build"
   stage "unit tests, address and undefined behaviour sanitizers" asan "release build"
   stage "unit tests of the rooms with threads, thread sanitizer" tsan "release build"
+  stage "the module amid swaps and reloads: AddressSanitizer, Valgrind, its memory" module_soak "release build"
 fi
 if wants e2e; then
   stage "end-to-end tests" e2e "release build"

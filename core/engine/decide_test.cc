@@ -278,6 +278,7 @@ TEST_CASE("a preflight passes where it may, if it carries no token") {
   CHECK(passed.preflight);
   CHECK_FALSE(ask(*snapshot, preflight()).allow);
   CHECK(ask(*snapshot, preflight().bearer("a.b"), nullptr, pass).reason == Reason::token_segments);
+  CHECK_FALSE(ask(*snapshot, preflight().bearer(token()), nullptr, pass).preflight);  // whatever the token is
   CHECK(ask(*snapshot, preflight("/orders//1"), nullptr, pass).reason == Reason::path_ambiguous);
   CHECK_FALSE(ask(*snapshot, Request("/orders/1", "OPTIONS"), nullptr, pass).allow);
 }

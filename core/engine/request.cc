@@ -15,14 +15,13 @@ struct HostPort {
   friend bool operator==(const HostPort&, const HostPort&) = default;
 };
 
-/// nullopt if it is no host, or if what follows the host is no port.
+/// nullopt if it is no host, or what follows the host is no port.
 std::optional<HostPort> read_host(std::string_view text) {
   auto host = policy::normalize_host(text);
   if (!host) return std::nullopt;
   const auto bracket = text.rfind(']');
   const auto colon = text.find(':', bracket == std::string_view::npos ? 0 : bracket);
   std::string_view port = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
-  if (!std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; })) return std::nullopt;
   if (port == "80" || port == "443") port = {};  // no scheme is known behind a proxy: either default is "no port"
   return HostPort{std::move(*host), port};
 }

@@ -149,6 +149,20 @@ TEST_CASE("PSS: the salt has as many bytes as the digest") {
   }
 }
 
+TEST_CASE("PSS: a signature that begins with a zero byte is none without it") {
+  const Digests digests;
+  const TestKey key = TestKey::rsa();
+  PublicKey public_key(only_key(key));
+  for (int i = 0; i < 10'000; ++i) {  // one in 256 begins so
+    const std::string signature = key.sign(Algorithm::PS256, "input", 32);
+    if (signature[0] != '\0') continue;
+    CHECK(public_key.verify(digests, Algorithm::PS256, "input", signature));
+    CHECK_FALSE(public_key.verify(digests, Algorithm::PS256, "input", signature.substr(1)));
+    return;
+  }
+  FAIL("no signature began with a zero byte");
+}
+
 TEST_CASE("ECDSA: DER is no JWS signature, and r and s are in [1, n)") {
   const Digests digests;
   for (const Algorithm algorithm : {Algorithm::ES256, Algorithm::ES384, Algorithm::ES512}) {

@@ -35,6 +35,10 @@ bool all_in(std::string_view text, std::string_view characters) {
   return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
 }
 
+bool control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r';
+}
+
 /// 0o17 and 0x1F; nullopt for anything else.
 std::optional<std::uint64_t> based_integer(std::string_view text) {
   const bool hex = text.starts_with("0x") && all_in(text.substr(2), "0123456789abcdefABCDEF");
@@ -291,7 +295,11 @@ Result<std::vector<json>> parse_manifests(std::string_view yaml, std::string_vie
     return fail("{}: {} bytes, allowed are {}; use several files", file_name, yaml.size(), limits.bytes);
   }
   if (!valid_utf8(yaml)) return fail("{}: is not UTF-8; save it as UTF-8", file_name);
-  if (yaml.find('\0') != std::string_view::npos) return fail("{}: holds a NUL character; remove it", file_name);
+  // No characters of YAML (1.2, section 5.1), but yaml-cpp takes them.
+  if (const auto at = std::find_if(yaml.begin(), yaml.end(), control); at != yaml.end()) {
+    return fail("{}:{}: holds the control character \\x{:02x}; remove it, or write it as an escape in double quotes",
+                file_name, std::count(yaml.begin(), at, '\n') + 1, static_cast<unsigned char>(*at));
+  }
   if (yaml.starts_with("\xef\xbb\xbf")) yaml.remove_prefix(3);  // a byte order mark
   Builder builder(yaml, limits);
   try {

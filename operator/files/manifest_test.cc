@@ -137,7 +137,9 @@ TEST_CASE("what is refused names the file, the line and the remedy") {
     CHECK(message.find(row.want) != std::string::npos);
     CHECK(message.starts_with("x.yaml:"));
   }
-  CHECK(refusal(std::string_view("a: \0b\n", 6)).find("NUL") != std::string::npos);
+  CHECK(refusal(std::string_view("a: \0b\n", 6)).find("control character \\x00") != std::string::npos);
+  CHECK(refusal("a: b\nc: \x0b\n").find(":2: holds the control character \\x0b") != std::string::npos);
+  CHECK(refusal("\x1b[31ma: b\n").find("control character \\x1b") != std::string::npos);
 }
 
 TEST_CASE("limits hold in bytes, documents, depth and values") {

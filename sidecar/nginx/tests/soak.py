@@ -308,6 +308,8 @@ class Soak:
         for one in [*(one.socket for one in self.slow), *self.tunnels, self.client, self.http2]:
             one.close()
         problems = [line for line in self.nginx.stop() if "setrlimit(RLIMIT_NOFILE" not in line]  # Valgrind keeps some
+        # UBSan writes to nginx's own log, and its runtime ends the worker without a signal.
+        problems += [line for line in self.nginx.log().splitlines() if re.search(r"runtime error: |Sanitizer: |exited with code [1-9]", line)]
         problems += self.application.faults
         if len(self.application.requests) > self.may_reach:
             problems.append(f"{len(self.application.requests)} requests reached the application, {self.may_reach} might have")

@@ -1,24 +1,6 @@
-#!/usr/bin/env python3
-"""Spoils the engine in one place at a time; the tests of this room must notice each.
+"""What the tests of the policy engine must notice: see tools/mutants.py."""
 
-    mutants.py BUILD [NUMBER...]     BUILD: a build folder with core_policy_test built in it; the sources stay as they are
-
-Every mutant is one edit of one file: it is compiled as that file was, linked in front of the room's library, and the tests
-run on it. A mutant that no test catches, or whose text is no longer in the file, fails.
-"""
-from __future__ import annotations
-
-import concurrent.futures
-import json
-import os
-import shlex
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
-
-ROOM = Path(__file__).resolve().parent.parent
-REPO = ROOM.parent.parent
+ENVIRONMENT = {"MESH_AUTH_DECISIONS": "50000"}
 
 # (file, text that is there once, text in its place, what it breaks)
 MUTANTS = [
@@ -73,65 +55,3 @@ MUTANTS = [
     ("host.cc", "if (name.ends_with('.')) name.pop_back();", "", "a trailing dot makes another host"),
     ("policy_reader.cc", "if (seen_ != object_.size())", "if (seen_ > object_.size())", "unknown members of policy.json are passed over"),
 ]
-EQUIVALENT: set[str] = set()
-
-DECISIONS = "50000"
-
-
-def compile_command(build: Path, source: Path) -> list[str]:
-    for entry in json.loads((build / "compile_commands.json").read_text()):
-        if Path(entry["directory"], entry["file"]).resolve() == source:
-            return shlex.split(entry["command"])
-    raise SystemExit(f"{source} is not in {build}/compile_commands.json")
-
-
-def link_command(build: Path) -> str:
-    out = subprocess.run(["ninja", "-C", str(build), "-t", "commands", "-s", "test/core_policy_test"], check=True, capture_output=True, text=True)
-    line = [line for line in out.stdout.splitlines() if "core_policy_test" in line][-1]
-    return line.split("&&", 1)[1].rsplit("&&", 1)[0].strip() if "&&" in line else line
-
-
-def run(build: Path, mutant: tuple[str, str, str, str]) -> str:
-    """What is wrong with the mutant, "" if the tests catch it."""
-    name, old, new, _ = mutant
-    source = ROOM / name
-    text = source.read_text()
-    if text.count(old) != 1:
-        return f"{name} has the text {text.count(old)} times: {old}"
-    with tempfile.TemporaryDirectory() as folder:
-        spoilt, made, program = (Path(folder, part) for part in (name, name + ".o", "test"))
-        spoilt.write_text(text.replace(old, new))
-        command = compile_command(build, source)
-        command[command.index("-o") + 1] = str(made)
-        command[command.index("-c") + 1] = str(spoilt)
-        compiled = subprocess.run([*command, "-w"], cwd=build, capture_output=True, text=True)
-        if compiled.returncode:
-            return "does not compile: " + compiled.stderr[:2000]
-        link = shlex.split(link_command(build))
-        link[link.index("-o") + 1] = str(program)
-        link.insert(link.index("-o"), str(made))
-        subprocess.run(link, cwd=build, check=True, capture_output=True)
-        try:
-            tested = subprocess.run([program, "--abort-after=1"], capture_output=True, timeout=300,
-                                    env={**os.environ, "MESH_AUTH_DECISIONS": DECISIONS})
-        except subprocess.TimeoutExpired:
-            return ""  # a mutant that never ends is noticed
-        return "" if tested.returncode else "no test catches it"
-
-
-def main() -> int:
-    build = Path(sys.argv[1]).resolve()
-    chosen = [int(number) for number in sys.argv[2:]] or range(len(MUTANTS))
-    failed = 0
-    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for number, wrong in zip(chosen, pool.map(lambda number: run(build, MUTANTS[number]), chosen)):
-            file, _, _, breaks = MUTANTS[number]
-            expected = "no test catches it" if breaks in EQUIVALENT else ""
-            print(f"{'ok  ' if wrong == expected else 'FAIL'} {number:2} {file}: {breaks}{': ' + wrong if wrong else ''}", flush=True)
-            failed += wrong != expected
-    print(f"{len(chosen) - failed} of {len(chosen)} mutants are as they should be")
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
