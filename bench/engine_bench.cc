@@ -38,7 +38,7 @@ class Question {
 
 void run(benchmark::State& state, const Question& question, bool allowed) {
   if (question.ask().enforced.allow != allowed) return state.SkipWithError("the decision is not the expected one");
-  for (auto _ : state) {
+  for (auto _ : state) {  // NOLINT(clang-analyzer-deadcode.DeadStores): how google-benchmark is used
     auto decision = question.ask();
     benchmark::DoNotOptimize(decision);
   }

@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   if (file == nullptr) return 2;
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(PEM_read_PUBKEY(file, nullptr, nullptr, nullptr),
                                                                 &EVP_PKEY_free);
-  std::fclose(file);
+  static_cast<void>(std::fclose(file));
   std::vector<Signed> tokens;
   std::ifstream lines(argv[2]);
   for (std::string line; std::getline(lines, line);) {

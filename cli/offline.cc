@@ -82,6 +82,7 @@ std::vector<std::pair<std::string, std::string>> with_token(const OfflineRequest
 
 std::vector<engine::Header> header_views(const std::vector<std::pair<std::string, std::string>>& headers) {
   std::vector<engine::Header> out;
+  out.reserve(headers.size());
   for (const auto& [name, value] : headers) out.push_back({name, value});
   return out;
 }

@@ -57,7 +57,7 @@ void warn_of_missing_keys(const Resources& resources, const plan::WorkloadPlan& 
 
 Status write_files(const std::string& folder, const bundle::Files& files) {
   for (const auto& [name, content] : files) {
-    if (auto written = files::write_file(folder + '/' + name, content); !written) return written;
+    if (auto written = files::write_file(fmt::format("{}/{}", folder, name), content); !written) return written;
   }
   return {};
 }

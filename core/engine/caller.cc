@@ -98,7 +98,7 @@ std::size_t size_of(const Caller& caller) noexcept {
   for (const CallerIdentity& identity : caller.identities) {
     size += heap(identity.provider) + heap(identity.subject) + heap(identity.client) + heap(identity.scopes) +
             heap(identity.groups) + heap(identity.roles);
-    for (const auto& [name, value] : identity.headers) size += sizeof(name) + sizeof(value) + heap(name) + heap(value);
+    for (const auto& [name, value] : identity.headers) size += 2 * sizeof(std::string) + heap(name) + heap(value);
   }
   return size;
 }

@@ -75,7 +75,7 @@ struct Verifier::Impl {
 
 Verifier::Impl::Impl(std::vector<ProviderSettings> settings, std::map<std::string, KeySet> key_sets)
     : providers(std::move(settings)), by_id(providers.size()) {
-  for (auto& [source, set] : key_sets) rings.try_emplace(source, source, std::move(set));
+  for (auto& entry : key_sets) rings.try_emplace(entry.first, entry.first, std::move(entry.second));
   for (const ProviderSettings& provider : providers) {
     ring_of.push_back(&rings.try_emplace(provider.key_source, provider.key_source, KeySet{}).first->second);
   }

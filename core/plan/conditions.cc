@@ -37,7 +37,7 @@ Condition unknown_condition(std::string_view type, std::string_view reason, std:
   return {std::string(type), "Unknown", std::string(reason), cut(std::move(message)), 0, {}};
 }
 
-nlohmann::json conditions_to_json(std::vector<Condition> conditions, std::int64_t generation,
+nlohmann::json conditions_to_json(const std::vector<Condition>& conditions, std::int64_t generation,
                                   const nlohmann::json& previous, Time now) {
   nlohmann::json out = nlohmann::json::array();
   for (const Condition& c : conditions) {

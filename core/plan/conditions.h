@@ -59,7 +59,7 @@ Condition unknown_condition(std::string_view type, std::string_view reason, std:
 
 /// Sets the generation, and the transition times: that of `previous` (status.conditions of the object as it is) where
 /// the status is the same, else now.
-nlohmann::json conditions_to_json(std::vector<Condition> conditions, std::int64_t generation,
+nlohmann::json conditions_to_json(const std::vector<Condition>& conditions, std::int64_t generation,
                                   const nlohmann::json& previous, Time now);
 
 /// A reason and its meaning, as the docs list them.

@@ -135,6 +135,7 @@ Failures Explainer::from_entry(const CompiledPolicy::Entry& policy, const model:
     return out;
   }
   std::vector<std::string> others;
+  others.reserve(identities.size());
   for (const Identity& it : identities) others.emplace_back(it.provider);
   return {{at + ".identityProvider", "a valid token of " + in_quotes(id),
            others.empty() ? "no token" : "a token of " + listed(others)}};
