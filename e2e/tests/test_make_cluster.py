@@ -31,7 +31,7 @@ def _say(command, **variables):
 def folder(tmp_path):
     for port in (8444, 8080):
         if is_listening(port):
-            pytest.skip(f"port {port} is taken: perhaps `make cluster` is running")
+            pytest.fail(f"port {port} is taken: if `make cluster` is running, end it with `make cluster-down`")
     yield tmp_path / "cluster"
     assert _run(tmp_path / "cluster", "down").returncode == 0
 

@@ -1,3 +1,5 @@
+import os
+import random
 import shutil
 import tempfile
 from pathlib import Path
@@ -5,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from rawhttp import RawUpstream
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +36,23 @@ def upstream():
     server = harness.Upstream()
     yield server
     server.close()
+
+
+@pytest.fixture
+def application():
+    """An application stricter than any server: what it finds fault with fails the test."""
+    server = RawUpstream()
+    yield server
+    server.close()
+    assert server.faults == []
+
+
+@pytest.fixture
+def rnd(request):
+    """SEED=N repeats a run."""
+    seed = os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32)
+    print(f"{request.node.name}: SEED={seed}")
+    return random.Random(int(seed))
 
 
 @pytest.fixture

@@ -365,7 +365,8 @@ class Nginx:
 
     def access_lines(self):
         file = self.root / "audit.log"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        *lines, _unfinished = file.read_text().split("\n") if file.exists() else [""]
+        return [json.loads(line) for line in lines]
 
     def workers(self):
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()

@@ -125,17 +125,22 @@ class DecidedLog:
     """What decided.log says of a request, which is known by its client's port and its number on that connection."""
 
     def __init__(self, root):
-        self.file, self.lines = (root / "decided.log").open(), {}
+        self.file, self.rest, self.lines = (root / "decided.log").open(), "", {}
+
+    def _whole_lines(self):
+        """nginx may be in the middle of the last one."""
+        *lines, self.rest = (self.rest + self.file.read()).split("\n")
+        return lines
 
     def _find(self, port, number):
-        for line in self.file.read().splitlines():
+        for line in self._whole_lines():
             key, status, text = line.split(";", 2)
             self.lines[key] = int(status), Decided(text)
         return self.lines.pop(f"{port}.{number}", None)
 
     def forget(self):
         """What was said so far: ports of clients come again."""
-        self.file.read()
+        self._whole_lines()
         self.lines.clear()
 
     def of(self, port, number):

@@ -5,7 +5,6 @@ Seeded: SEED=N repeats a run. MORE=N multiplies it."""
 
 import json
 import os
-import random
 import subprocess
 import time
 from collections import Counter
@@ -15,28 +14,13 @@ import pytest
 import rendered
 from flavours import FLAVOURS, status_of_ours
 from harness import BUILD, wait_until
-from rawhttp import RawClient, RawUpstream
+from rawhttp import RawClient
 from rendered import Decided
 from worlds import ADDRESSES, World
 
 MESHAUTHCTL = BUILD / "bin" / "meshauthctl"
 MORE = int(os.environ.get("MORE", "1"))
 WORLDS, REQUESTS, DECIDES = 25, 400, 2
-
-
-@pytest.fixture
-def rnd(request):
-    seed = os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32)
-    print(f"{request.node.name}: SEED={seed}")
-    return random.Random(int(seed))
-
-
-@pytest.fixture
-def application():
-    server = RawUpstream()
-    yield server
-    server.close()
-    assert server.faults == []
 
 
 @pytest.fixture(params=FLAVOURS)

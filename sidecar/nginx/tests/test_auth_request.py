@@ -9,21 +9,13 @@ import pytest
 
 import rendered
 from harness import PUBLIC, READ, WRITE, Nginx, caller, policy, provider, read_response, wait_until
-from rawhttp import RawClient, RawUpstream
+from rawhttp import RawClient
 from rendered import Decided
 
 FORWARD = {"claims": [{"path": ["email"], "header": "X-User-Email"}], "token": "Remove"}
 IDENTITY = rendered.auth_conf("Authorization", "X-User-Email", flavour="AuthRequest")
 OWN = {"name": "own", "action": "Allow", "from": [caller()], "to": [{"paths": ["/me/**", "/ws"]}]}
 OFFICE = {"name": "office", "action": "Allow", "from": [{"anyone": True}], "to": [{"paths": ["/office"]}], "when": [{"sourceIPs": ["10.0.0.0/8"]}]}
-
-
-@pytest.fixture
-def application():
-    server = RawUpstream()
-    yield server
-    server.close()
-    assert server.faults == []
 
 
 @pytest.fixture

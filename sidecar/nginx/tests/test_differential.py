@@ -4,7 +4,6 @@ the agent configures, each either refused, or delivered as what the rule names t
 Seeded: SEED=N repeats a run. MORE=N multiplies it."""
 
 import os
-import random
 import re
 from itertools import product
 
@@ -16,26 +15,11 @@ import targets
 from flavours import FLAVOURS, status_of_ours
 from h2 import H2Client
 from harness import policy, wait_until
-from rawhttp import RawClient, RawUpstream
+from rawhttp import RawClient
 from rendered import Decided
 
 MORE = int(os.environ.get("MORE", "1"))
 ANYONE = [{"anyone": True}]
-
-
-@pytest.fixture
-def rnd(request):
-    seed = os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32)
-    print(f"{request.node.name}: SEED={seed}")
-    return random.Random(int(seed))
-
-
-@pytest.fixture
-def application():
-    server = RawUpstream()
-    yield server
-    server.close()
-    assert server.faults == []
 
 
 @pytest.fixture(params=FLAVOURS)
