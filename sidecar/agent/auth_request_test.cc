@@ -81,8 +81,12 @@ TEST_CASE("a stock nginx: a bundle that the engine refuses is rolled back and na
     const auto bad = f.publish(files, Outcome::Refused);
     CHECK(bad.detail.find("policy.json") != std::string::npos);
     CHECK(f.program.current_revision() == good.revision);
-    CHECK(f.status("/a") == 200);
-    CHECK(f.status("/b") == 403);
+    CHECK(f.status("/b") != 200);
+    // Without a reload nothing was ever away. With one, workers of the refused auth.conf refuse until the way back is
+    // done.
+    if (conf.empty()) CHECK(f.status("/a") == 200);
+    CHECK(f.program.await_status(200, "/a"));
+    CHECK(f.program.await_status(403, "/b"));
   }
   f.publish(open_paths({"/c"}));
   CHECK(f.status("/c") == 200);
