@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -34,10 +35,20 @@ ISSUER = "https://idp.test"
 AUDIENCE = "api://orders"
 
 
+_handed_out = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of 127.0.0.1 that nobody listens on, from below those that the kernel gives to connections. Each comes once: who
+    asks for two and listens on neither yet gets two."""
+    while True:
+        port = random.randint(15_000, 32_000)
+        if port in _handed_out:
+            continue
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            _handed_out.add(port)
+            return port
 
 
 def wait_until(condition, what, seconds=10.0):

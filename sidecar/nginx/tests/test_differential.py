@@ -291,7 +291,7 @@ def test_a_host_is_delivered_as_it_was_decided(rnd, begin, application):
             assert len(hosts) == 1 and decided.rule == host_rule(hosts[0]), say
         else:  # HTTP/1.0 without a host
             assert decided.rule == "rest" and b"HTTP/1.0" in sent, say
-        assert got.target == raw[raw.index(b"/%d" % i) :], say
+        assert got.target == b"/%d" % i, say
     client.close()
     print(seen)
     assert set(seen) >= {"h0", "h1", "h2", "h3", "wild", "rest", "host_mismatch", ""}
