@@ -105,6 +105,9 @@ class Program {
   Action chosen_;
 };
 
+/// A file with a JWKS at most, as the operator takes it from a provider.
+constexpr std::size_t kJwksBytes = 1024 * 1024;
+
 /// The whole of a file, or of `io.in` for "-". More than `limit` bytes is an error.
 Result<std::string> read_input(const std::string& path, std::size_t limit, Streams& io);
 

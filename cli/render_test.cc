@@ -16,7 +16,7 @@ namespace {
 constexpr const char* kJwks = R"({"keys":[{"kty":"EC","kid":"k1","crv":"P-256",
   "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]})";
 
-struct Shop {
+struct RenderedShop {
   TempFolder folder;
   std::string manifest = folder.file("shop.yaml", kShop), jwks = folder.file("keys.json", kJwks);
 
@@ -35,7 +35,7 @@ std::string content(const std::filesystem::path& path) {
 }  // namespace
 
 TEST_CASE("render: the files of each workload that a policy names, with the keys given, and their revision") {
-  const Shop shop;
+  const RenderedShop shop;
   const std::string out = (shop.folder.path() / "out").string();
   const Outcome outcome = shop.render({"--jwks", "shop/idp=" + shop.jwks, "-o", out});
   CAPTURE(outcome.err);
@@ -51,7 +51,7 @@ TEST_CASE("render: the files of each workload that a policy names, with the keys
 }
 
 TEST_CASE("render: without a folder everything is printed, and keys that are not there are told") {
-  const Shop shop;
+  const RenderedShop shop;
   const Outcome outcome = shop.render();
   CHECK(outcome.code == 0);
   CHECK(outcome.err.find("give --jwks shop/idp=FILE") != std::string::npos);
@@ -60,12 +60,12 @@ TEST_CASE("render: without a folder everything is printed, and keys that are not
 }
 
 TEST_CASE("render: the same manifests give the same bytes") {
-  const Shop shop;
+  const RenderedShop shop;
   CHECK(shop.render().out == shop.render().out);
 }
 
 TEST_CASE("render: another flavour has other files, or a reason why it has none") {
-  const Shop shop;
+  const RenderedShop shop;
   CHECK(shop.render({"--flavour", "AuthRequest"}).code == 0);
   const Outcome plus = shop.render({"--flavour", "NginxPlus"});
   CHECK(plus.code == 1);
@@ -74,7 +74,7 @@ TEST_CASE("render: another flavour has other files, or a reason why it has none"
 }
 
 TEST_CASE("render: what is wrong is named") {
-  const Shop shop;
+  const RenderedShop shop;
   CHECK(shop.render({"--jwks", "nonsense"}).code == 2);
   CHECK(shop.render({"--jwks", "shop/none=" + shop.jwks}).err.find("is not among the resources") != std::string::npos);
   CHECK(shop.render({"--jwks", "shop/idp=/nowhere"}).code == 2);

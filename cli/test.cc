@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kFileBytes = 4 * 1024 * 1024;
+constexpr std::size_t kTestFileBytes = 4 * 1024 * 1024;
 
 struct TestOptions {
   ResourceOptions resources;
@@ -156,7 +156,7 @@ std::vector<Case> read_cases(const json& object, const std::string& file) {
 }
 
 std::vector<Case> read_file(const std::string& file, Streams& io) {
-  const auto text = read_input(file, kFileBytes, io);
+  const auto text = read_input(file, kTestFileBytes, io);
   if (!text) throw UsageError{text.error().message};
   const auto objects = files::parse_manifests(*text, file);
   if (!objects) throw CaseFault{objects.error().message};

@@ -22,20 +22,21 @@ std::string one(const std::string& caller, const std::string& request, const std
 }
 
 const std::string kAlice = "{provider: shop/idp, claims: {sub: alice, scope: read}}";
-const std::string kRead = "{path: /orders/7, host: orders.example.com, port: 8080}";
+const std::string kReadRequest = "{path: /orders/7, host: orders.example.com, port: 8080}";
 
 }  // namespace
 
 TEST_CASE("test: cases that are as wanted, exit 0") {
-  const Outcome outcome = cases(
-      one(kAlice, kRead, "{decision: allow, status: 200, reason: '', policy: shop/orders, rule: read}") + "---\n" +
-      one("{anonymous: true}", "{method: PUT, path: /users/x}",
-          "{decision: Deny, status: 401, reason: token_missing}") +
-      "---\n" +
-      one("{anonymous: true}", "{path: /health, source: 10.0.0.1, headers: {X-Probe: 'yes'}}", "{status: 200}") +
-      "---\n" +
-      one("{anonymous: true}", "{path: /health, source: 10.0.0.1, headers: {X-Probe: ['yes', 'yes']}}",
-          "{status: 403}"));
+  const Outcome outcome =
+      cases(one(kAlice, kReadRequest, "{decision: allow, status: 200, reason: '', policy: shop/orders, rule: read}") +
+            "---\n" +
+            one("{anonymous: true}", "{method: PUT, path: /users/x}",
+                "{decision: Deny, status: 401, reason: token_missing}") +
+            "---\n" +
+            one("{anonymous: true}", "{path: /health, source: 10.0.0.1, headers: {X-Probe: 'yes'}}", "{status: 200}") +
+            "---\n" +
+            one("{anonymous: true}", "{path: /health, source: 10.0.0.1, headers: {X-Probe: ['yes', 'yes']}}",
+                "{status: 403}"));
   CAPTURE(outcome.err);
   CHECK(outcome.code == 0);
   CHECK(outcome.out == "ok    one\nok    one\nok    one\nok    one\n4 passed, 0 failed\n");
@@ -51,9 +52,8 @@ TEST_CASE("test: a case that is not as wanted says what differs, and why, exit 1
 }
 
 TEST_CASE("test: an unknown provider or a bad workload fails its case") {
-  CHECK(
-      cases(one("{provider: shop/none, claims: {}}", kRead, "{status: 200}")).out.find("is not among the resources") !=
-      std::string::npos);
+  CHECK(cases(one("{provider: shop/none, claims: {}}", kReadRequest, "{status: 200}"))
+            .out.find("is not among the resources") != std::string::npos);
   const Outcome workload =
       cases("cases: [{name: x, workload: orders, caller: {anonymous: true}, request: {path: /}, want: {status: 401}}]");
   CHECK(workload.code == 1);
@@ -68,24 +68,24 @@ TEST_CASE("test: a file of cases is read strictly, so that a misspelt want does 
       "cases: {a: b}\n",
       "cases: [1]\n",
       "cases: [\n",
-      one(kAlice, kRead, "{}"),
-      one(kAlice, kRead, "{statuscode: 200}"),
-      one(kAlice, kRead, "{status: '200'}"),
-      one(kAlice, kRead, "{status: 99}"),
-      one(kAlice, kRead, "{decision: maybe}"),
-      one(kAlice, kRead, "{reason: no_such_reason}"),
+      one(kAlice, kReadRequest, "{}"),
+      one(kAlice, kReadRequest, "{statuscode: 200}"),
+      one(kAlice, kReadRequest, "{status: '200'}"),
+      one(kAlice, kReadRequest, "{status: 99}"),
+      one(kAlice, kReadRequest, "{decision: maybe}"),
+      one(kAlice, kReadRequest, "{reason: no_such_reason}"),
       one(kAlice, "{path: 7}", "{status: 200}"),
       one(kAlice, "{method: GET}", "{status: 200}"),
       one(kAlice, "{path: /, source: x}", "{status: 200}"),
       one(kAlice, "{path: /, headers: [a]}", "{status: 200}"),
       one(kAlice, "{path: /, headers: {a: 1}}", "{status: 200}"),
       one(kAlice, "{path: /, port: 0}", "{status: 200}"),
-      one("{}", kRead, "{status: 200}"),
-      one("{anonymous: false}", kRead, "{status: 200}"),
-      one("{anonymous: true, provider: shop/idp}", kRead, "{status: 200}"),
-      one("{provider: shop/idp}", kRead, "{status: 200}"),
-      one("{provider: shop/idp, claims: []}", kRead, "{status: 200}"),
-      one("{user: alice}", kRead, "{status: 200}"),
+      one("{}", kReadRequest, "{status: 200}"),
+      one("{anonymous: false}", kReadRequest, "{status: 200}"),
+      one("{anonymous: true, provider: shop/idp}", kReadRequest, "{status: 200}"),
+      one("{provider: shop/idp}", kReadRequest, "{status: 200}"),
+      one("{provider: shop/idp, claims: []}", kReadRequest, "{status: 200}"),
+      one("{user: alice}", kReadRequest, "{status: 200}"),
       "cases: [{name: x, workload: shop/orders, caller: {anonymous: true}, request: {path: /}}]\n",
   };
   for (const auto& row : rows) {
@@ -99,9 +99,9 @@ TEST_CASE("test: a file of cases is read strictly, so that a misspelt want does 
 
 TEST_CASE("test: wrong usage, exit 2, and bad resources, exit 1") {
   CHECK(run(add_test, {"test", "-f", "/nowhere", "/nowhere"}).code == 2);
-  CHECK(cases(one(kAlice, kRead, "{status: 200}"), {"--path-allow", "x"}).code == 2);
+  CHECK(cases(one(kAlice, kReadRequest, "{status: 200}"), {"--path-allow", "x"}).code == 2);
   const TempFolder folder;
   CHECK(run(add_test, {"test", "-f", folder.file("a.yaml", "kind: x\n"),
-                       folder.file("b.yaml", one(kAlice, kRead, "{status: 200}"))})
+                       folder.file("b.yaml", one(kAlice, kReadRequest, "{status: 200}"))})
             .code == 1);
 }

@@ -22,8 +22,6 @@ struct TokenOptions {
   double time() const { return std::isnan(now) ? unix_now() : now; }
 };
 
-constexpr std::size_t kJwksBytes = 1024 * 1024;
-
 AlgorithmSet algorithms_of(const TokenOptions& options) {
   if (options.algorithms.empty()) return AlgorithmSet::all();
   AlgorithmSet set;

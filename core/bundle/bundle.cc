@@ -12,7 +12,6 @@ namespace meshauth::bundle {
 namespace {
 
 constexpr std::size_t kMaxManifestBytes = 16 * 1024;
-constexpr std::size_t kMaxSignatureText = 128;
 
 std::string manifest_text(const Manifest& manifest) {
   nlohmann::json out;

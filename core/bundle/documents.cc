@@ -12,7 +12,6 @@
 namespace meshauth::bundle {
 namespace {
 constexpr std::size_t kMaxFreshBytes = 256 * 1024;
-constexpr std::size_t kMaxSignatureText = 128;
 }  // namespace
 
 std::string write_jwks(const JwksFile& file) {

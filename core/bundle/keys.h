@@ -26,6 +26,9 @@ class SigningKey {
   std::shared_ptr<evp_pkey_st> key_;
 };
 
+/// 64 bytes in base64 take 88 characters; longer text is not looked at.
+constexpr std::size_t kMaxSignatureText = 128;
+
 /// trust.json of ConfigMap meshauth.trust: {"signingKeys":["base64 of 32
 /// bytes"...],"certificateAuthorities":["PEM"...]}. At most two of each, while one replaces the other.
 struct Trust {

@@ -8,7 +8,7 @@ using namespace meshauth::engine::testing;
 
 namespace {
 
-Mesh usual() {
+Mesh orders_mesh() {
   Mesh mesh;
   mesh.add(provider());
   mesh.add("ns/orders",
@@ -21,7 +21,7 @@ const std::string kReader = R"("scope":"orders:read")";
 }  // namespace
 
 TEST_CASE("the answers of the main job") {
-  const auto snapshot = usual().snapshot();
+  const auto snapshot = orders_mesh().snapshot();
   struct Case {
     Request request;
     int status;
@@ -48,7 +48,7 @@ TEST_CASE("the answers of the main job") {
 }
 
 TEST_CASE("an allowed request says who, by which rule, and until when") {
-  const auto snapshot = usual().snapshot();
+  const auto snapshot = orders_mesh().snapshot();
   const Outcome outcome = ask(*snapshot, Request("/orders/1").bearer(token(kReader + R"(,"jti":"t1","azp":"web")")));
   REQUIRE(outcome.principal());
   CHECK(outcome.principal()->provider == "ns/okta");
@@ -81,7 +81,7 @@ TEST_CASE("no rule goes by a client's copy of a header that a provider forwards"
 TEST_CASE("an outcome outlives its snapshot") {
   Outcome outcome;
   {
-    const auto snapshot = usual().snapshot();
+    const auto snapshot = orders_mesh().snapshot();
     outcome = ask(*snapshot, Request("/orders/1").bearer(token(kReader)));
   }
   CHECK(outcome.rule == "read");
@@ -90,7 +90,7 @@ TEST_CASE("an outcome outlives its snapshot") {
 }
 
 TEST_CASE("a refused token says its reason, its issuer, and a key that nobody has") {
-  const auto snapshot = usual().snapshot();
+  const auto snapshot = orders_mesh().snapshot();
   const Outcome outcome = ask(*snapshot, Request("/orders/1").bearer(token("", "https://idp", 1, "k9")));
   CHECK(outcome.reason == Reason::kid_unknown);
   CHECK(outcome.unknown_kid == "k9");
@@ -252,7 +252,7 @@ TEST_CASE("a failing token at a place of an audit-only provider means no princip
 }
 
 TEST_CASE("audit policies are compared, never enforced") {
-  Mesh mesh = usual();
+  Mesh mesh = orders_mesh();
   mesh.add("ns/trial", {rule("no-alice", {with_scopes({}, from())}, {"/orders/**"}, model::Action::Deny)},
            model::Mode::Audit);
   const auto snapshot = mesh.snapshot();
@@ -266,7 +266,7 @@ TEST_CASE("audit policies are compared, never enforced") {
 }
 
 TEST_CASE("a preflight passes where it may, if it carries no token") {
-  const auto snapshot = usual().snapshot();
+  const auto snapshot = orders_mesh().snapshot();
   const Options pass{{}, Preflight::Pass};
   const auto preflight = [](std::string path = "/orders/1") {
     return Request(std::move(path), "OPTIONS")

@@ -16,7 +16,7 @@ bundle::Bundle bundle_of(const Mesh& mesh) {
   return std::move(*made);
 }
 
-Mesh usual() {
+Mesh one_rule_mesh() {
   Mesh mesh;
   mesh.add(provider());
   mesh.add("ns/p", {rule("read", {from()}, {"/orders/**"})});
@@ -26,7 +26,7 @@ Mesh usual() {
 }  // namespace
 
 TEST_CASE("a bundle becomes a snapshot that decides like what it was made of") {
-  const auto bundle = bundle_of(usual());
+  const auto bundle = bundle_of(one_rule_mesh());
   auto snapshot = make_snapshot(bundle);
   REQUIRE(snapshot);
   CHECK((*snapshot)->revision == bundle.manifest.revision);
@@ -37,11 +37,11 @@ TEST_CASE("a bundle becomes a snapshot that decides like what it was made of") {
 }
 
 TEST_CASE("a file that cannot be read is named") {
-  auto broken = bundle_of(usual());
+  auto broken = bundle_of(one_rule_mesh());
   broken.files["jwks.json"] = "{";
   REQUIRE_FALSE(make_snapshot(broken));
   CHECK(make_snapshot(broken).error().message.find("jwks.json") != std::string::npos);
-  broken = bundle_of(usual());
+  broken = bundle_of(one_rule_mesh());
   broken.files["policy.json"] = R"({"policies":1})";
   REQUIRE_FALSE(make_snapshot(broken));
   CHECK(make_snapshot(broken).error().message.find("policy.json") != std::string::npos);
@@ -50,7 +50,7 @@ TEST_CASE("a file that cannot be read is named") {
 }
 
 TEST_CASE("no two snapshots have one id") {
-  const Mesh mesh = usual();
+  const Mesh mesh = one_rule_mesh();
   CHECK(mesh.snapshot()->id() != mesh.snapshot()->id());
 }
 

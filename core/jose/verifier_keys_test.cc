@@ -13,17 +13,6 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-/// What a verifier of several providers says of a draft: the ids that vouch, or the reason's name.
-std::string verdict(Verifier& verifier, const Draft& draft, const std::vector<bool>& only = {}) {
-  const auto token = verifier.verify(draft.token(), draft.now, only);
-  if (!token) return std::string(reason_name(token.error().reason));
-  std::string ids;
-  for (const Identity& identity : token->identities) {
-    ids += (ids.empty() ? "" : " ") + verifier.providers()[identity.provider].id;
-  }
-  return ids;
-}
-
 }  // namespace
 
 TEST_CASE("iss is compared byte for byte, with the aliases and with nothing else") {

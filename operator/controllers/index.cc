@@ -17,10 +17,6 @@ model::Meta meta_of(const json& object) {
           metadata.value("generation", std::int64_t{0})};
 }
 
-std::string namespace_of(const std::string& id) {
-  return id.substr(0, id.find('/'));
-}
-
 /// The entries of a sorted map whose id begins with `ns/`.
 template <class Map, class Visit>
 void each_in_namespace(Map& map, const std::string& ns, Visit visit) {

@@ -7,10 +7,6 @@
 namespace meshauth::controllers {
 namespace {
 
-std::string namespace_of(const std::string& id) {
-  return id.substr(0, id.find('/'));
-}
-
 /// Of several providers on one source: the most eager refresh, the longest patience.
 void widen(SourceWish& wish, const model::IdentityProvider& provider) {
   const model::Rotation& r = provider.rotation;

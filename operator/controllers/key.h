@@ -23,6 +23,11 @@ struct Key {
 
 using Keys = std::vector<Key>;
 
+/// The namespace of namespace/name.
+inline std::string namespace_of(const std::string& id) {
+  return id.substr(0, id.find('/'));
+}
+
 }  // namespace meshauth::controllers
 
 template <>

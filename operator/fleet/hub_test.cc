@@ -36,7 +36,7 @@ bundle::PingEvent ping_in(const Event& event) {
   return *decoded;
 }
 
-struct Fixture {
+struct HubFixture {
   Hub hub{15s};
   SteadyTime now{1h};
 
@@ -54,7 +54,7 @@ struct Fixture {
 };
 
 TEST_CASE("a new stream hears the bundle first, then the ping, then nothing") {
-  Fixture f;
+  HubFixture f;
   f.hub.publish("shop/orders", bundle_with("{}", 1), f.now);
   Stream stream;
   f.open(stream);
@@ -69,7 +69,7 @@ TEST_CASE("a new stream hears the bundle first, then the ping, then nothing") {
 }
 
 TEST_CASE("a stream that holds the revision is told the manifest alone") {
-  Fixture f;
+  HubFixture f;
   const auto bundle = bundle_with("{}", 1);
   f.hub.publish("shop/orders", bundle, f.now);
   Stream stream;
@@ -80,7 +80,7 @@ TEST_CASE("a stream that holds the revision is told the manifest alone") {
 }
 
 TEST_CASE("a stream is told the files that differ from what it holds, and all if that is not known") {
-  Fixture f;
+  HubFixture f;
   const auto old = bundle_with("{}", 1);
   f.hub.publish("shop/orders", old, f.now);
   f.hub.publish("shop/orders", bundle_with(R"({"a":1})", 2), f.now);
@@ -93,7 +93,7 @@ TEST_CASE("a stream is told the files that differ from what it holds, and all if
 }
 
 TEST_CASE("a slow stream hears only the newest of many bundles") {
-  Fixture f;
+  HubFixture f;
   Stream stream;
   f.open(stream);
   for (std::uint64_t i = 1; i <= 20; ++i) {
@@ -106,7 +106,7 @@ TEST_CASE("a slow stream hears only the newest of many bundles") {
 }
 
 TEST_CASE("a stream of another workload hears nothing of it") {
-  Fixture f;
+  HubFixture f;
   Stream stream;
   stream.workload = "shop/other";
   stream.wake = [] { FAIL("woken for another workload"); };
@@ -117,7 +117,7 @@ TEST_CASE("a stream of another workload hears nothing of it") {
 }
 
 TEST_CASE("pings come in their interval and carry the newest fresh.json") {
-  Fixture f;
+  HubFixture f;
   Stream stream;
   f.open(stream);
   f.hub.set_fresh("", "{all}", "s0");
@@ -137,7 +137,7 @@ TEST_CASE("pings come in their interval and carry the newest fresh.json") {
 }
 
 TEST_CASE("after withdraw there is no bundle for who comes, and open streams are still pinged") {
-  Fixture f;
+  HubFixture f;
   f.hub.publish("shop/orders", bundle_with("{}", 1), f.now);
   Stream open;
   f.open(open);
@@ -152,7 +152,7 @@ TEST_CASE("after withdraw there is no bundle for who comes, and open streams are
 }
 
 TEST_CASE("the time of publishing is known for the current revision alone") {
-  Fixture f;
+  HubFixture f;
   const auto bundle = bundle_with("{}", 1);
   f.hub.publish("shop/orders", bundle, f.now);
   CHECK(f.hub.published("shop/orders", bundle->manifest.revision) == f.now);

@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const auto kNow = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+const auto kIssued = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 constexpr auto kPatience = 20s;
 
 /// Things that happen on other threads, awaited by name.
@@ -120,9 +120,9 @@ class Client {
   net::beast::flat_buffer buffer_;
 };
 
-struct Fixture {
-  explicit Fixture(bool leader = true, std::chrono::milliseconds ping = 15s) {
-    const auto certificate = issue_server_certificate(authority, {"localhost"}, kNow, 1h);
+struct ServerFixture {
+  explicit ServerFixture(bool leader = true, std::chrono::milliseconds ping = 15s) {
+    const auto certificate = issue_server_certificate(authority, {"localhost"}, kIssued, 1h);
     REQUIRE(certificate);
     FleetOptions options;
     options.listen = "127.0.0.1:0";
@@ -158,7 +158,7 @@ struct Fixture {
   }
   std::string metrics() const { return prometheus::TextSerializer().Serialize(registry.Collect()); }
 
-  Certificate authority = *make_authority("test", kNow, 24h);
+  Certificate authority = *make_authority("test", kIssued, 24h);
   bundle::SigningKey key = bundle::SigningKey::generate();
   std::uint64_t sequence = 0;
   Log log;
@@ -170,7 +170,7 @@ struct Fixture {
 using net::http::verb;
 
 TEST_CASE("a sidecar hears each bundle as it is published, and its ack is heard") {
-  Fixture f;
+  ServerFixture f;
   const auto first = f.publish("{}");
   auto stream = f.dial();
   REQUIRE(stream.open_stream("good-a"));
@@ -191,7 +191,7 @@ TEST_CASE("a sidecar hears each bundle as it is published, and its ack is heard"
 }
 
 TEST_CASE("requests that are not right get their status and nothing else") {
-  Fixture f;
+  ServerFixture f;
   const std::string ack = "/v1/workloads/shop/orders/ack";
   CHECK(f.status("", verb::post, ack, "{}") == 401);
   CHECK(f.status("bad", verb::post, ack, "{}") == 401);
@@ -210,14 +210,14 @@ TEST_CASE("requests that are not right get their status and nothing else") {
 }
 
 TEST_CASE("an error body is short JSON and never repeats the token") {
-  Fixture f;
+  ServerFixture f;
   const auto response = f.dial().request(verb::post, "/v1/workloads/shop/orders/ack", "bad-secret", "{}");
   CHECK(response.body() == R"({"error":"the token is not a valid one for this service"})");
   CHECK(response[net::http::field::www_authenticate] == "Bearer");
 }
 
 TEST_CASE("one token is judged once, and anew when its pod has gone") {
-  Fixture f;
+  ServerFixture f;
   auto client = f.dial();
   for (int i = 0; i < 5; ++i) client.request(verb::post, "/v1/workloads/shop/orders/report", "good-a", "{}");
   CHECK(f.authenticator->reviews == 1);
@@ -227,14 +227,14 @@ TEST_CASE("one token is judged once, and anew when its pod has gone") {
 }
 
 TEST_CASE("reports arrive with the pod of the token") {
-  Fixture f;
+  ServerFixture f;
   const bundle::Report report{{{"src", "kid-9"}}, {}, {}};
   CHECK(f.status("good-b", verb::post, "/v1/workloads/shop/orders/report", bundle::encode(report)) == 204);
   CHECK(f.log.wait_for("kid shop/b src kid-9"));
 }
 
 TEST_CASE("a standby answers 503 and a leader that is no more closes its streams") {
-  Fixture f(false);
+  ServerFixture f(false);
   CHECK(f.status("good-a", verb::get, "/v1/workloads/shop/orders/stream") == 503);
   f.server->set_leader(true);
   auto stream = f.dial();
@@ -247,7 +247,7 @@ TEST_CASE("a standby answers 503 and a leader that is no more closes its streams
 }
 
 TEST_CASE("a pod's streams close with it, the streams of others stay") {
-  Fixture f;
+  ServerFixture f;
   auto a = f.dial();
   auto b = f.dial();
   REQUIRE(a.open_stream("good-a"));
@@ -263,7 +263,7 @@ TEST_CASE("a pod's streams close with it, the streams of others stay") {
 }
 
 TEST_CASE("a sidecar that hangs up is disconnected at once") {
-  Fixture f;
+  ServerFixture f;
   {
     auto stream = f.dial();
     REQUIRE(stream.open_stream("good-a"));
@@ -273,7 +273,7 @@ TEST_CASE("a sidecar that hangs up is disconnected at once") {
 }
 
 TEST_CASE("pings carry fresh.json") {
-  Fixture f(true, 50ms);
+  ServerFixture f(true, 50ms);
   f.server->set_fresh("shop/orders", R"({"sources":{}})", "c2ln");
   auto stream = f.dial();
   REQUIRE(stream.open_stream("good-a"));
@@ -284,7 +284,7 @@ TEST_CASE("pings carry fresh.json") {
 }
 
 TEST_CASE("a reader that takes nothing is sent the newest bundle alone when it reads again") {
-  Fixture f;
+  ServerFixture f;
   auto stream = f.dial();
   REQUIRE(stream.open_stream("good-a"));
   REQUIRE(f.log.wait_for("connect shop/a"));
@@ -304,10 +304,10 @@ TEST_CASE("a reader that takes nothing is sent the newest bundle alone when it r
 }
 
 TEST_CASE("a new certificate serves the connections that come after it") {
-  Fixture f;
+  ServerFixture f;
   auto before = f.dial();
-  const auto other = make_authority("other", kNow, 24h);
-  const auto certificate = issue_server_certificate(*other, {"localhost"}, kNow, 1h);
+  const auto other = make_authority("other", kIssued, 24h);
+  const auto certificate = issue_server_certificate(*other, {"localhost"}, kIssued, 1h);
   REQUIRE(f.server->set_certificate(certificate->certificate_pem, certificate->key_pem));
   CHECK(!f.server->set_certificate("junk", "junk"));
   CHECK(before.request(verb::post, "/v1/workloads/shop/orders/report", "good-a", "{}").result_int() == 204);
@@ -318,7 +318,7 @@ TEST_CASE("a new certificate serves the connections that come after it") {
 
 TEST_CASE("a listen address that cannot be is named") {
   prometheus::Registry registry;
-  const auto authority = *make_authority("test", kNow, 24h);
+  const auto authority = *make_authority("test", kIssued, 24h);
   for (const auto* listen : {"", "8443", "localhost:8443", "127.0.0.1:99999", "127.0.0.1:x"}) {
     CAPTURE(listen);
     FleetOptions options;
@@ -332,7 +332,7 @@ TEST_CASE("a listen address that cannot be is named") {
 }
 
 TEST_CASE("every metric is there at 0 before anything happened") {
-  const Fixture f(false);
+  const ServerFixture f(false);
   const auto text = f.metrics();
   for (const auto* line :
        {"mesh_auth_fleet_streams 0", "mesh_auth_fleet_connections 0",

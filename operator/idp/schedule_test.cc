@@ -11,7 +11,7 @@ namespace {
 
 constexpr Time kStart = Time(std::chrono::hours(1));
 
-SourceSpec spec_of(const std::string& url = "https://idp.example/keys") {
+SourceSpec schedule_spec(const std::string& url = "https://idp.example/keys") {
   SourceSpec spec;
   spec.url = url;
   spec.refresh_interval = Seconds(300);
@@ -62,7 +62,7 @@ struct Clockwork {
 TEST_CASE("a new source is due at once, then at its refresh interval") {
   Clockwork c;
   CHECK_FALSE(c.schedule.next_due());
-  c.schedule.update("a", spec_of(), c.now);
+  c.schedule.update("a", schedule_spec(), c.now);
   CHECK(c.schedule.next_due() == c.now);
   CHECK(c.visit(good()) == Seconds(300));
   CHECK_FALSE(c.schedule.take(c.now + Seconds(299)));
@@ -78,7 +78,7 @@ TEST_CASE("max-age counts within the bounds") {
   for (const Case& c : {Case{0, 30}, Case{29, 30}, Case{60, 60}, Case{300, 300}, Case{86400, 300}}) {
     CAPTURE(c.max_age);
     Clockwork clock;
-    clock.schedule.update("a", spec_of(), clock.now);
+    clock.schedule.update("a", schedule_spec(), clock.now);
     CHECK(clock.visit(good(Seconds(c.max_age))) == Seconds(c.want));
   }
 }
@@ -94,7 +94,7 @@ TEST_CASE("jitter stays within a tenth, and never goes below the shortest interv
     CAPTURE(c.max_age);
     Clockwork clock;
     clock.random = c.random;
-    clock.schedule.update("a", spec_of(), clock.now);
+    clock.schedule.update("a", schedule_spec(), clock.now);
     const auto job = clock.schedule.take(clock.now);
     REQUIRE(job);
     const auto settled = clock.schedule.settle(*job, good(Seconds(c.max_age)), clock.now);
@@ -105,7 +105,7 @@ TEST_CASE("jitter stays within a tenth, and never goes below the shortest interv
 
 TEST_CASE("failures back off from one second, doubling, up to the refresh interval, and one success ends it") {
   Clockwork c;
-  c.schedule.update("a", spec_of(), c.now);
+  c.schedule.update("a", schedule_spec(), c.now);
   for (const int want : {1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300}) {
     CAPTURE(want);
     const Seconds next = c.visit(bad());
@@ -119,7 +119,7 @@ TEST_CASE("failures back off from one second, doubling, up to the refresh interv
 
 TEST_CASE("hundreds of failures in a row overflow nothing") {
   Clockwork c;
-  SourceSpec spec = spec_of();
+  SourceSpec spec = schedule_spec();
   spec.refresh_interval = Seconds(31'536'000);
   c.schedule.update("a", spec, c.now);
   Seconds next{0};
@@ -133,7 +133,7 @@ TEST_CASE("hundreds of failures in a row overflow nothing") {
 
 TEST_CASE("a refetch waits for min_refetch_interval since the visit before, however many ask") {
   Clockwork c;
-  c.schedule.update("a", spec_of(), c.now);
+  c.schedule.update("a", schedule_spec(), c.now);
   c.visit(good());
   c.skip(Seconds(5));
   for (int i = 0; i < 1000; ++i) c.schedule.refetch("a", c.now);
@@ -147,7 +147,7 @@ TEST_CASE("a refetch waits for min_refetch_interval since the visit before, howe
 
 TEST_CASE("a refetch never delays what is due sooner") {
   Clockwork c;
-  c.schedule.update("a", spec_of(), c.now);
+  c.schedule.update("a", schedule_spec(), c.now);
   c.visit(bad());
   c.schedule.refetch("a", c.now);
   CHECK(c.schedule.next_due() == kStart + Seconds(1));
@@ -155,7 +155,7 @@ TEST_CASE("a refetch never delays what is due sooner") {
 
 TEST_CASE("one source is visited by one visit at a time; a refetch meanwhile is followed up once") {
   Clockwork c;
-  c.schedule.update("a", spec_of(), c.now);
+  c.schedule.update("a", schedule_spec(), c.now);
   const auto job = c.schedule.take(c.now);
   REQUIRE(job);
   c.schedule.refetch("a", c.now);
@@ -173,7 +173,7 @@ TEST_CASE("one source is visited by one visit at a time; a refetch meanwhile is 
 
 TEST_CASE("a refetch that comes while a result is being told is not lost") {
   Clockwork c;
-  c.schedule.update("a", spec_of(), c.now);
+  c.schedule.update("a", schedule_spec(), c.now);
   const auto job = c.schedule.take(c.now);
   REQUIRE(job);
   CHECK(c.schedule.settle(*job, good(), c.now));
@@ -184,7 +184,7 @@ TEST_CASE("a refetch that comes while a result is being told is not lost") {
 
 TEST_CASE("at most eight sources are visited at once, the one due longest first") {
   Clockwork c;
-  for (int i = 0; i < 12; ++i) c.schedule.update("s" + std::to_string(i), spec_of(), c.now + Seconds(12 - i));
+  for (int i = 0; i < 12; ++i) c.schedule.update("s" + std::to_string(i), schedule_spec(), c.now + Seconds(12 - i));
   c.skip(Seconds(20));
   std::vector<Schedule::Job> jobs;
   while (auto job = c.schedule.take(c.now)) jobs.push_back(*job);
@@ -201,19 +201,19 @@ TEST_CASE("at most eight sources are visited at once, the one due longest first"
 
 TEST_CASE("an equal spec changes nothing, a changed one is visited soon and keeps the keys of the same place") {
   Clockwork c;
-  c.schedule.update("a", spec_of(), c.now);
+  c.schedule.update("a", schedule_spec(), c.now);
   c.visit(good());
   c.skip(Seconds(10));
-  c.schedule.update("a", spec_of(), c.now);
+  c.schedule.update("a", schedule_spec(), c.now);
   CHECK(c.schedule.next_due() == kStart + Seconds(300));
-  SourceSpec changed = spec_of();
+  SourceSpec changed = schedule_spec();
   changed.issuers = {"https://idp.example"};
   c.schedule.update("a", changed, c.now);
   CHECK(c.schedule.next_due() == c.now);
   const auto job = c.schedule.take(c.now);
   REQUIRE(job);
   CHECK(job->memory.keys != nullptr);
-  c.schedule.update("a", spec_of("https://idp.example/other"), c.now);
+  c.schedule.update("a", schedule_spec("https://idp.example/other"), c.now);
   CHECK_FALSE(c.schedule.settle(*job, good(), c.now));  // of a spec that is gone
   c.schedule.land(*job, c.now);
   CHECK(c.schedule.next_due() == c.now + Seconds(1));
@@ -224,13 +224,13 @@ TEST_CASE("an equal spec changes nothing, a changed one is visited soon and keep
 
 TEST_CASE("a removed source is forgotten, also by a visit under way") {
   Clockwork c;
-  c.schedule.update("a", spec_of(), c.now);
+  c.schedule.update("a", schedule_spec(), c.now);
   const auto job = c.schedule.take(c.now);
   REQUIRE(job);
   c.schedule.remove("a");
   c.schedule.refetch("a", c.now);
   CHECK_FALSE(c.schedule.settle(*job, good(), c.now));
-  c.schedule.update("a", spec_of(), c.now);
+  c.schedule.update("a", schedule_spec(), c.now);
   CHECK_FALSE(c.schedule.take(c.now));  // the old visit has not ended
   c.schedule.land(*job, c.now);
   const auto fresh = c.schedule.take(c.now);
@@ -245,7 +245,7 @@ TEST_CASE("a source goes on with what was recorded before a restart, and asks at
   restored.keys = *some_keys();
   restored.jwks_uri = "https://idp.example/keys";
   restored.etag = "\"v7\"";
-  c.schedule.update("a", spec_of(), c.now, &restored);
+  c.schedule.update("a", schedule_spec(), c.now, &restored);
   const auto job = c.schedule.take(c.now);
   REQUIRE(job);
   REQUIRE(job->memory.keys != nullptr);

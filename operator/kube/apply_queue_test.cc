@@ -22,7 +22,7 @@ Object config_map(const std::string& name, const std::string& value) {
                                                                {"data", {{"v", value}}}});
 }
 
-struct Fixture {
+struct ApplyFixture {
   http::Metrics metrics;
   FakeClock clock;
   std::shared_ptr<FakeApiServer> server = std::make_shared<FakeApiServer>();
@@ -58,7 +58,7 @@ bool idle(ApplyQueue& queue) {
 }
 
 TEST_CASE("of several tasks of one key that wait the newest is written") {
-  Fixture f;
+  ApplyFixture f;
   // The first write is held up, so that the others wait.
   std::atomic<bool> go{false};
   std::atomic<bool> begun{false};
@@ -85,7 +85,7 @@ TEST_CASE("of several tasks of one key that wait the newest is written") {
 }
 
 TEST_CASE("writes and bytes are bounded per second") {
-  Fixture f;
+  ApplyFixture f;
   SUBCASE("writes") {
     ApplyQueue queue(f.api, {.writes_per_second = 2, .bytes_per_second = 0}, f.clock);
     for (int i = 0; i < 5; ++i) queue.put(std::to_string(i), f.task("c" + std::to_string(i), "v"));
@@ -119,7 +119,7 @@ TEST_CASE("writes and bytes are bounded per second") {
 }
 
 TEST_CASE("a failure that may pass is tried again, one that will not is left to its owner") {
-  Fixture f;
+  ApplyFixture f;
   std::atomic<int> tries{0};
   int code = 503;
   f.server->before_each([&](const http::Request&) -> std::optional<Result<http::Response>> {

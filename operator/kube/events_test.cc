@@ -16,7 +16,7 @@ using std::chrono::seconds;
 using testing::FakeApiServer;
 using Type = EventRecorder::Type;
 
-struct Fixture {
+struct EventsFixture {
   http::Metrics metrics;
   FakeClock clock;
   std::shared_ptr<FakeApiServer> server = std::make_shared<FakeApiServer>();
@@ -41,7 +41,7 @@ struct Fixture {
 };
 
 TEST_CASE("an event names its object, and the same again within ten minutes raises its count") {
-  Fixture f;
+  EventsFixture f;
   f.emit("Invalid", "rule 1");
   f.clock.advance(minutes(9));
   f.emit("Invalid", "rule 2");
@@ -63,7 +63,7 @@ TEST_CASE("an event names its object, and the same again within ten minutes rais
 }
 
 TEST_CASE("an event that the API server has forgotten is made anew") {
-  Fixture f;
+  EventsFixture f;
   f.emit("Invalid");
   const std::string name = f.events()[0]["metadata"]["name"];
   f.server->erase("/api/v1/namespaces/shop/events/" + name);
@@ -73,7 +73,7 @@ TEST_CASE("an event that the API server has forgotten is made anew") {
 }
 
 TEST_CASE("one object cannot flood the API server, and what is dropped is counted") {
-  Fixture f;
+  EventsFixture f;
   CHECK(f.dropped() == 0);
   for (int i = 0; i < 40; ++i) f.emit("Reason" + std::to_string(i));
   CHECK(f.events().size() == 25);
@@ -84,7 +84,7 @@ TEST_CASE("one object cannot flood the API server, and what is dropped is counte
 }
 
 TEST_CASE("an API server that refuses events costs nothing but the event") {
-  Fixture f;
+  EventsFixture f;
   f.server->before_each([](const http::Request&) -> std::optional<Result<http::Response>> {
     return http::Response{403, {}, "{}"};
   });
@@ -93,7 +93,7 @@ TEST_CASE("an API server that refuses events costs nothing but the event") {
 }
 
 TEST_CASE("a message is cut at what the API takes, between characters") {
-  Fixture f;
+  EventsFixture f;
   std::string text;
   for (int i = 0; i < 1000; ++i) text += "\xc3\xa4";
   f.emit("Long", text);

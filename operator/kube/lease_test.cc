@@ -18,7 +18,7 @@ using testing::FakeApiServer;
 
 const std::string kPath = "/apis/coordination.k8s.io/v1/namespaces/n/leases/mesh-auth-operator";
 
-struct Fixture {
+struct LeaseFixture {
   http::Metrics metrics;
   FakeClock clock;
   std::shared_ptr<FakeApiServer> server = std::make_shared<FakeApiServer>();
@@ -63,7 +63,7 @@ struct Fixture {
 };
 
 TEST_CASE("each start has a greater term, whether the Lease was given back or not") {
-  Fixture f;
+  LeaseFixture f;
   {
     const auto first = f.lead(f.options("a"));
     CHECK(first->term() == 1);
@@ -83,14 +83,14 @@ TEST_CASE("each start has a greater term, whether the Lease was given back or no
 }
 
 TEST_CASE("--min-term is a floor and never lowers the term") {
-  Fixture f;
+  LeaseFixture f;
   CHECK(f.lead(f.options("a", 100))->term() == 100);
   CHECK(f.lead(f.options("b", 50))->term() == 101);
   CHECK(f.lead(f.options("c", 200))->term() == 200);
 }
 
 TEST_CASE("a term that a hand took away or spoilt never leads to a smaller one") {
-  Fixture f;
+  LeaseFixture f;
   for (int i = 1; i <= 5; ++i) CHECK(f.lead(f.options("a"))->term() == static_cast<std::uint64_t>(i));
   json lease = f.server->object(kPath);
   lease["metadata"].erase("annotations");
@@ -105,7 +105,7 @@ TEST_CASE("a term that a hand took away or spoilt never leads to a smaller one")
 }
 
 TEST_CASE("a second process waits while the first renews, and takes over when it falls silent") {
-  Fixture f;
+  LeaseFixture f;
   json held = {
       {"metadata", {{"namespace", "n"}, {"name", "mesh-auth-operator"}, {"annotations", {{"meshauth.dev/term", "7"}}}}},
       {"spec", {{"holderIdentity", "other"}, {"leaseDurationSeconds", 15}, {"renewTime", "x"}}}};
@@ -136,7 +136,7 @@ TEST_CASE("a second process waits while the first renews, and takes over when it
 }
 
 TEST_CASE("of two that try at once one wins, and the terms differ") {
-  Fixture f;
+  LeaseFixture f;
   // Between the loser's read and its write another process takes the Lease and gives it back.
   std::atomic<int> puts{0};
   f.lead(f.options("first"));
@@ -159,7 +159,7 @@ TEST_CASE("of two that try at once one wins, and the terms differ") {
 }
 
 TEST_CASE("leadership is renewed, survives a foreign edit, and is lost to another holder") {
-  Fixture f;
+  LeaseFixture f;
   const auto leadership = f.lead(f.options("a"));
   const std::string renewed = f.spec()["renewTime"];
   CHECK(f.until([&] { return f.spec()["renewTime"] != renewed; }));
@@ -179,7 +179,7 @@ TEST_CASE("leadership is renewed, survives a foreign edit, and is lost to anothe
 }
 
 TEST_CASE("an API server that is away costs the leadership after the renew deadline, not before") {
-  Fixture f;
+  LeaseFixture f;
   const auto leadership = f.lead(f.options("a"));
   const auto since = f.clock.now();
   f.server->before_each(
@@ -190,7 +190,7 @@ TEST_CASE("an API server that is away costs the leadership after the renew deadl
 }
 
 TEST_CASE("waiting ends with a stop request, and where we may not write at once") {
-  Fixture f;
+  LeaseFixture f;
   std::stop_source stopped;
   stopped.request_stop();
   const auto none = Elector(f.api, f.options("a"), f.metrics, f.clock).lead({}, stopped.get_token());

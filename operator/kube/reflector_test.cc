@@ -35,7 +35,7 @@ std::string watch_from(const std::string& version) {
 }
 const std::string kGone = R"({"kind":"Status","code":410,"reason":"Expired","message":"too old resource version"})";
 
-struct Fixture {
+struct ReflectorFixture {
   http::Metrics metrics;
   std::shared_ptr<FakeClient> server = std::make_shared<FakeClient>();
   Store store;
@@ -72,7 +72,7 @@ struct Fixture {
 };
 
 TEST_CASE("a reflector lists in pages, watches, and takes the watch up again where it broke") {
-  Fixture f;
+  ReflectorFixture f;
   f.get(kList, page("10", item("a", "1") + "," + item("b", "2"), "c1"));
   f.get(kList + "&continue=c1", page("10", item("c", "3")));
   f.watch("10", {event("ADDED", "d", "11"), event("DELETED", "a", "12")}, http::StreamEnd::Broken);
@@ -87,7 +87,7 @@ TEST_CASE("a reflector lists in pages, watches, and takes the watch up again whe
 }
 
 TEST_CASE("each 410 costs exactly one list, as an answer and as an event") {
-  Fixture f;
+  ReflectorFixture f;
   f.get(kList, page("10", item("a", "1")));
   f.get(watch_from("10"), kGone, 410);
   f.get(kList, page("20", item("b", "2")));
@@ -100,7 +100,7 @@ TEST_CASE("each 410 costs exactly one list, as an answer and as an event") {
 }
 
 TEST_CASE("failures are waited out, named, and lose nothing of what is known") {
-  Fixture f;
+  ReflectorFixture f;
   f.server->expect({.method = "GET", .target = kList, .transport_error = "nobody listens"});
   f.get(kList, R"({"kind":"Status","code":404,"reason":"NotFound","message":"not found"})", 404);
   f.get(kList, "<html>", 200);
@@ -120,7 +120,7 @@ TEST_CASE("failures are waited out, named, and lose nothing of what is known") {
 }
 
 TEST_CASE("a list older than what was seen is refused until a newer one comes") {
-  Fixture f;
+  ReflectorFixture f;
   f.get(kList, page("10", item("a", "1")));
   f.watch("10", {event("ADDED", "b", "50"), R"({"type":"ERROR","object":)" + kGone + "}"});
   f.get(kList, page("40", item("a", "1")));

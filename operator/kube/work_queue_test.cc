@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-struct Fixture {
+struct QueueFixture {
   http::Metrics metrics;
   FakeClock clock;
   WorkQueue<std::string> queue{
@@ -37,7 +37,7 @@ struct Fixture {
 };
 
 TEST_CASE("a key that is added many times is visited once") {
-  Fixture f;
+  QueueFixture f;
   f.queue.add("a");
   f.queue.add("b");
   f.queue.add("a");
@@ -48,7 +48,7 @@ TEST_CASE("a key that is added many times is visited once") {
 }
 
 TEST_CASE("a key added while a worker has it is visited once more, after that worker") {
-  Fixture f;
+  QueueFixture f;
   f.queue.add("a");
   CHECK(f.now() == "a");
   f.queue.add("a");
@@ -61,7 +61,7 @@ TEST_CASE("a key added while a worker has it is visited once more, after that wo
 }
 
 TEST_CASE("a delayed key comes at its earliest time") {
-  Fixture f;
+  QueueFixture f;
   f.queue.add_after("a", seconds(10));
   f.queue.add_after("a", seconds(5));
   f.queue.add_after("a", seconds(20));
@@ -77,7 +77,7 @@ TEST_CASE("a delayed key comes at its earliest time") {
 }
 
 TEST_CASE("failures of one key wait longer each time, until it is forgotten") {
-  Fixture f;
+  QueueFixture f;
   for (const int wait : {100, 200, 400, 800, 1000, 1000}) {
     CAPTURE(wait);
     f.queue.add_rate_limited("a");
@@ -96,7 +96,7 @@ TEST_CASE("failures of one key wait longer each time, until it is forgotten") {
 }
 
 TEST_CASE("all metrics are there before anything happens, and follow the clock") {
-  Fixture f;
+  QueueFixture f;
   for (const char* line :
        {R"(workqueue_depth{name="policy"} 0)", R"(workqueue_adds_total{name="policy"} 0)",
         R"(workqueue_retries_total{name="policy"} 0)", R"(workqueue_queue_duration_seconds_count{name="policy"} 0)",
@@ -122,7 +122,7 @@ TEST_CASE("all metrics are there before anything happens, and follow the clock")
 }
 
 TEST_CASE("shutdown wakes every worker") {
-  Fixture f;
+  QueueFixture f;
   std::vector<std::jthread> workers;
   std::atomic<int> ended{0};
   for (int i = 0; i < 3; ++i) {

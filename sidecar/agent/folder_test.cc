@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::TemporaryFolder;
 
-struct Fixture {
+struct FolderFixture {
   TemporaryFolder place;
   bundle::SigningKey key = bundle::SigningKey::generate();
   bundle::Trust trust{{key.public_key()}, {}};
@@ -41,7 +41,7 @@ struct Fixture {
 };
 
 TEST_CASE("what was written and pointed to is read back, also by who opens the folder anew") {
-  Fixture f;
+  FolderFixture f;
   CHECK(f.current().empty());
   const auto one = f.put(f.make("{}"));
   CHECK(f.current() == one);
@@ -53,7 +53,7 @@ TEST_CASE("what was written and pointed to is read back, also by who opens the f
 }
 
 TEST_CASE("a bundle that was changed on disk is an error, and writing it again heals it") {
-  Fixture f;
+  FolderFixture f;
   const auto bundle = f.make("{}");
   const auto revision = f.put(bundle);
   std::ofstream(f.place.path() + "/revisions/" + revision + "/policy.json") << R"({"allow":"all"})";
@@ -63,14 +63,14 @@ TEST_CASE("a bundle that was changed on disk is an error, and writing it again h
 }
 
 TEST_CASE("the same revision under a newer epoch replaces its manifest") {
-  Fixture f;
+  FolderFixture f;
   f.put(f.make("{}", {1, 1}));
   f.put(f.make("{}", {2, 7}));
   CHECK((*f.folder.current(f.trust, "shop/orders"))->manifest.epoch == bundle::Epoch{2, 7});
 }
 
 TEST_CASE("another workload's bundle and another operator's are refused") {
-  Fixture f;
+  FolderFixture f;
   f.put(f.make("{}"));
   CHECK(!f.folder.current(f.trust, "shop/other"));
   const bundle::Trust stranger{{bundle::SigningKey::generate().public_key()}, {}};
@@ -78,7 +78,7 @@ TEST_CASE("another workload's bundle and another operator's are refused") {
 }
 
 TEST_CASE("pruning keeps what is asked for and what is in force") {
-  Fixture f;
+  FolderFixture f;
   std::vector<std::string> revisions;
   for (int i = 0; i < 4; ++i) revisions.push_back(f.put(f.make("{\"a\":" + std::to_string(i) + "}")));
   REQUIRE(f.folder.point(revisions[0]));
@@ -99,7 +99,7 @@ TEST_CASE("pruning keeps what is asked for and what is in force") {
 }
 
 TEST_CASE("without a link there is no bundle, and that is no error") {
-  Fixture f;
+  FolderFixture f;
   f.put(f.make("{}"));
   REQUIRE(f.folder.point(""));
   REQUIRE(f.folder.point(""));
@@ -109,7 +109,7 @@ TEST_CASE("without a link there is no bundle, and that is no error") {
 }
 
 TEST_CASE("the highest epoch is remembered, and a broken note of it is as none") {
-  Fixture f;
+  FolderFixture f;
   CHECK(f.folder.highest_epoch() == bundle::Epoch{});
   REQUIRE(f.folder.set_highest_epoch({3, 18446744073709551615U}));
   CHECK(BundleFolder::open(f.place.path())->highest_epoch() == bundle::Epoch{3, 18446744073709551615U});
@@ -118,7 +118,7 @@ TEST_CASE("the highest epoch is remembered, and a broken note of it is as none")
 }
 
 TEST_CASE("fresh.json is taken if it is signed and something in it is newer") {
-  Fixture f;
+  FolderFixture f;
   const auto set = [&](const std::string& json) { return f.folder.set_fresh(json, f.sign(json), f.trust); };
   CHECK(set(f.fresh(10)).value() == true);
   CHECK(set(f.fresh(10)).value() == false);

@@ -10,7 +10,7 @@ namespace {
 using engine::WorkerEvent;
 using engine::WorkerReport;
 
-struct Fixture {
+struct WorkersFixture {
   std::set<std::int64_t> dead;
   Workers workers{[this](std::int64_t pid) { return !dead.contains(pid); }};
 
@@ -29,7 +29,7 @@ struct Fixture {
 };
 
 TEST_CASE("all run a revision when enough live workers do and none runs another") {
-  Fixture f;
+  WorkersFixture f;
   CHECK(f.workers.missing({"r", "a", 2}) == "0 of 2 workers have started");
   f.say(WorkerEvent::hello, 1, "r");
   CHECK(!f.workers.all_run({"r", "a", 2}));
@@ -41,7 +41,7 @@ TEST_CASE("all run a revision when enough live workers do and none runs another"
 }
 
 TEST_CASE("after a reload only new workers count, and none of before may take requests") {
-  Fixture f;
+  WorkersFixture f;
   f.say(WorkerEvent::hello, 1, "old", "a");
   CHECK(f.workers.missing({"new", "b", 1}) == "0 of 1 workers have started");
   f.say(WorkerEvent::hello, 2, "new", "b");
@@ -60,7 +60,7 @@ TEST_CASE("after a reload only new workers count, and none of before may take re
 }
 
 TEST_CASE("a pid that comes again is another worker") {
-  Fixture f;
+  WorkersFixture f;
   f.say(WorkerEvent::hello, 7, "r");
   f.say(WorkerEvent::bye, 7, "r");
   f.say(WorkerEvent::hello, 7, "", "a", false, 300);
@@ -69,7 +69,7 @@ TEST_CASE("a pid that comes again is another worker") {
 }
 
 TEST_CASE("any valid bundle will do for readiness") {
-  Fixture f;
+  WorkersFixture f;
   CHECK(!f.workers.all_run_something(1));
   f.say(WorkerEvent::hello, 1, "a");
   f.say(WorkerEvent::hello, 2, "");
@@ -79,7 +79,7 @@ TEST_CASE("any valid bundle will do for readiness") {
 }
 
 TEST_CASE("strangers cannot make it remember without bound") {
-  Fixture f;
+  WorkersFixture f;
   for (int pid = 1; pid <= 5000; ++pid) f.say(WorkerEvent::hello, pid, "r");
   CHECK(f.workers.view().size() == 1024);
 }

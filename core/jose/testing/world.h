@@ -139,4 +139,15 @@ class World {
   Verifier verifier_;
 };
 
+/// What a verifier of several providers says of a draft: the ids that vouch, or the reason's name.
+inline std::string verdict(Verifier& verifier, const Draft& draft, const std::vector<bool>& only = {}) {
+  const auto token = verifier.verify(draft.token(), draft.now, only);
+  if (!token) return std::string(reason_name(token.error().reason));
+  std::string ids;
+  for (const Identity& identity : token->identities) {
+    ids += (ids.empty() ? "" : " ") + verifier.providers()[identity.provider].id;
+  }
+  return ids;
+}
+
 }  // namespace meshauth::jose::testing

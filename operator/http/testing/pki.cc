@@ -19,10 +19,6 @@ struct Free {
 using Key = std::unique_ptr<EVP_PKEY, Free>;
 using Certificate = std::unique_ptr<X509, Free>;
 
-void must(bool good) {
-  if (!good) std::abort();
-}
-
 template <class Write>
 std::string pem(Write write) {
   const std::unique_ptr<BIO, Free> out(BIO_new(BIO_s_mem()));

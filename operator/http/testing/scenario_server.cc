@@ -18,10 +18,6 @@ namespace {
 
 constexpr int kPollMilliseconds = 20;
 
-void must(bool good) {
-  if (!good) std::abort();
-}
-
 X509* read_certificate(const std::string& pem) {
   BIO* bio = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
   X509* certificate = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
