@@ -166,7 +166,8 @@ def test_a_worker_that_starts_on_a_spoiled_bundle_is_closed(folder, key, start, 
     tamper_policy_of.write_text("{}")
     nginx = start()
     assert nginx.request("/public/x").status == 503
-    assert agent.of_type("refused")[0]["refused"] == first
+    refused = wait_until(lambda: agent.of_type("refused"), "the worker's report")
+    assert refused[0]["refused"] == first
 
 
 def test_the_folder_itself_may_be_replaced(folder, key, start, agent, first, root):
