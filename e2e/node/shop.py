@@ -64,6 +64,12 @@ class Shop:
         else:
             self.ns.accepts(made)
 
+    def change_edge(self) -> None:
+        """Edits the policy, and awaits that the edit is enforced."""
+        allowed = self.ask("/edge") != 200
+        self.set_edge(allowed)
+        self.await_answer(200 if allowed else 403, "/edge", within=60)
+
     def await_ready(self, what: str, condition: str = "Ready", seconds: int = 90) -> None:
         self.node.cluster.kubectl(
             "wait", "-n", NAME, what, f"--for=condition={condition}", f"--timeout={seconds}s", timeout=seconds + 10
