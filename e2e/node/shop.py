@@ -55,6 +55,13 @@ class Shop:
         for policy in ("orders", "edge"):
             self.ns.await_condition("accesspolicy", policy, "Programmed", within=60)
 
+    def add_cut_off(self, workload: str) -> None:
+        """A workload like `orders`, whose agent asks for its operator where nobody listens."""
+        text = (tools.REPO / "examples" / "sidecar" / "orders.yaml").read_text().replace("orders", workload)
+        operator, nobody = "https://mesh-auth-operator.mesh-auth-system.svc:8443", "https://127.0.0.1:9"
+        assert operator in text, "the example names its operator differently by now"
+        self.ns.apply(self._with_images(text.replace(operator, nobody)))
+
     def set_edge(self, allowed: bool) -> None:
         """Whether anyone may ask for /edge: one PATCH, or the policy's making."""
         path = "/edge" if allowed else "/nothing"
@@ -116,7 +123,10 @@ class Shop:
 
     def _orders(self) -> list[dict[str, Any]]:
         """The example, with the images of this run."""
-        documents = list(yaml.safe_load_all((tools.REPO / "examples" / "sidecar" / "orders.yaml").read_text()))
+        return self._with_images((tools.REPO / "examples" / "sidecar" / "orders.yaml").read_text())
+
+    def _with_images(self, text: str) -> list[dict[str, Any]]:
+        documents = list(yaml.safe_load_all(text))
         images = {"application": settings.SANDBOX, "mesh-auth": self._images["sidecar"]}
         for container in documents[0]["spec"]["template"]["spec"]["containers"]:
             container["image"] = images[container["name"]]

@@ -87,3 +87,14 @@ def shop(node, release, images):
     made = Shop(node, images)
     made.open()
     return made
+
+
+@pytest.fixture
+def said(capsys):
+    """Prints past pytest's capture: numbers are worth a line in every run."""
+
+    def say(text):
+        with capsys.disabled():
+            print(f"\n  {text}", end="")
+
+    return say

@@ -5,8 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 
-import pytest
-
 from harness import chart
 from harness.wait import await_until
 
@@ -17,17 +15,6 @@ _LIMIT = 2.0  # seconds; what is usual is printed
 def _since(before, after):
     """How often each status came between two counts."""
     return {int(s): n - before["statuses"].get(s, 0) for s, n in after["statuses"].items() if n > before["statuses"].get(s, 0)}
-
-
-@pytest.fixture
-def said(capsys):
-    """Prints past pytest's capture: numbers are worth a line in every run."""
-
-    def say(text):
-        with capsys.disabled():
-            print(f"\n  {text}", end="")
-
-    return say
 
 
 def test_a_caller_is_let_in_by_the_token_alone(shop):
