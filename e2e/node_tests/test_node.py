@@ -82,10 +82,19 @@ def test_a_killed_start_and_a_whole_life_leave_nothing(folder):
     first = Namespaces(folder).first_process()
     namespace = os.readlink(f"/proc/{first}/ns/pid")
     assert "a node is running" in _run(folder, "up").stderr
-    nodes = subprocess.run([folder / "enter", "kubectl", "get", "nodes"], capture_output=True, text=True, timeout=60)
+    inside = lambda *words: subprocess.run([folder / "enter", *words], capture_output=True, text=True, timeout=60)  # noqa: E731
+    nodes = inside("kubectl", "get", "nodes")
     assert "node1" in nodes.stdout and " Ready " in nodes.stdout, nodes.stdout + nodes.stderr
+    assert inside("kubectl", "create", "namespace", "kept").returncode == 0
+
+    old = [(pid, procfs.start_time(pid) or 0) for pid in _inside(namespace)]
+    done = _run(folder, "restart")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert old and not [pid for pid, started in old if procfs.is_running(pid, started)]
+    assert inside("kubectl", "get", "namespace", "kept").returncode == 0
+    namespace = os.readlink(f"/proc/{Namespaces(folder).first_process()}/ns/pid")
     assert _run(folder, "down").returncode == 0
-    assert not _inside(namespace) and not procfs.start_time(first) and _machine_state(folder) == before
+    assert not _inside(namespace) and _machine_state(folder) == before
 
 
 def test_a_machine_that_cannot_is_told_what_is_missing(monkeypatch, tmp_path):
