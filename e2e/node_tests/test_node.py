@@ -63,6 +63,7 @@ def _machine_state(folder):
     }
 
 
+@pytest.mark.timeout(400)  # two starts and a restart
 def test_a_killed_start_and_a_whole_life_leave_nothing(folder):
     assert _run(folder, "down").returncode == 0
     before = _machine_state(folder)
