@@ -10,12 +10,12 @@ PROGRAMS := mesh-auth-operator mesh-auth-agent meshauthctl ngx_http_mesh_auth_mo
 PART_demo := demo/run.py
 PART_cluster := e2e/cluster.py
 PART_cluster-down := e2e/cluster.py
-PART_e2e-node := e2e/node
+PART_e2e-node := e2e/node_tests
 PART_bench := bench/CMakeLists.txt
 PART_bench-smoke := e2e/bench_smoke.py
 PART_fuzz := fuzz/CMakeLists.txt
 PART_soak := tools/soak.sh
-PART_images := images
+PART_images := images/build.py
 optional := demo cluster cluster-down e2e-node bench bench-smoke fuzz soak images
 absent := $(foreach name,$(optional),$(if $(wildcard $(PART_$(name))),,$(name)))
 has = $(if $(filter $(1),$(absent)),,yes)
@@ -60,8 +60,8 @@ e2e: build ## of test: end-to-end, against a real API server (ARGS='-k name' goe
 	e2e/tools.sh pytest -c e2e/pytest.ini e2e/tests $(ARGS)
 
 ifneq ($(call has,e2e-node),)
-e2e-node: build ## end-to-end on a real node
-	e2e/tools.sh pytest -c e2e/pytest.ini $(PART_e2e-node) $(ARGS)
+e2e-node: build ## of test: images, and end-to-end on a real node of Kubernetes (as root; in namespaces of its own)
+	E2E_PARTS="kube helm machine python" e2e/tools.sh pytest -c e2e/pytest.ini images/tests $(PART_e2e-node) $(ARGS)
 endif
 
 ifneq ($(call has,cluster),)
@@ -95,8 +95,8 @@ soak: build ## what takes hours: 10^8 decisions, every mutant, 10^6 requests und
 endif
 
 ifneq ($(call has,images),)
-images: build ## container images
-	$(MAKE) -C images
+images: build ## container images as archives in build/images, each with a list of what is in it
+	$(PART_images)
 endif
 
 fmt: ## formats our sources in place

@@ -5,9 +5,11 @@
 #   e2e/tools.sh pytest e2e/tests       prepares, then runs pytest from the pinned environment
 #   E2E_PARTS="kube python" e2e/tools.sh python e2e/cluster.py up
 #
-# Parts (E2E_PARTS, default all): kube, helm, node, python. What has to be built or installed is built once
-# into a cache outside the work tree: $MESH_AUTH_CACHE, else $XDG_CACHE_HOME/nginx-mesh-auth, else
-# ~/.cache/nginx-mesh-auth. KUBEBUILDER_ASSETS, if set, is a folder with kube-apiserver, etcd and kubectl.
+# Parts (E2E_PARTS, default kube, helm, node and python): kube, helm, node (Node.js for the OpenID provider), python, and
+# machine (a node of Kubernetes on this machine: what kubelet needs, CoreDNS, the small programs of the tests' pods).
+# What has to be built or installed is built once into a cache outside the work tree: $MESH_AUTH_CACHE, else
+# $XDG_CACHE_HOME/nginx-mesh-auth, else ~/.cache/nginx-mesh-auth. KUBEBUILDER_ASSETS, if set, is a folder with
+# kube-apiserver, etcd and kubectl (part machine: also with kubelet and the other components).
 set -euo pipefail
 
 readonly kKubeVersion=1.36.3
@@ -17,7 +19,13 @@ readonly kNodeNeeded=20
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${MESH_AUTH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nginx-mesh-auth}
-kube_dir=$cache/kube-$kKubeVersion
+# The digest keeps a program that was built from other sources from being taken for this one.
+digest() { cat "$@" | sha256sum | cut -c1-12; }
+kube_dir=$cache/kube-$kKubeVersion-$(digest "$here"/cluster/{go.mod,go.sum,main.go})
+helm_dir=$cache/helm-$kHelmVersion
+coredns_dir=$cache/coredns-$(digest "$here"/coredns/{go.mod,go.sum,main.go})
+box_dir=$cache/box-$(digest "$here"/node/box/{go.mod,*.go})
+readonly kComponents="kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubectl kubelet"
 parts=" ${E2E_PARTS:-kube helm node python} "
 
 say() { printf 'e2e: %s\n' "$*" >&2; }
@@ -50,21 +58,36 @@ need_node() {
 
 find_nginx() { command -v nginx || { [[ -x /usr/sbin/nginx ]] && echo /usr/sbin/nginx; } || true; }
 
+# What kubelet and the programs around it call.
+need_machine() {
+  local command plugin
+  for command in containerd:containerd containerd-shim-runc-v2:containerd ctr:containerd runc:runc iptables:iptables \
+    ip:iproute2 unshare:util-linux nsenter:util-linux mount:mount; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${command%%:*}" >/dev/null || miss "${command%%:*}: apt-get install ${command##*:}"
+  done
+  for plugin in bridge host-local loopback portmap; do
+    [[ -x /usr/lib/cni/$plugin ]] || miss "/usr/lib/cni/$plugin: apt-get install containernetworking-plugins"
+  done
+  [[ -x $coredns_dir/coredns ]] || need_go "CoreDNS"
+  [[ -x $box_dir/box ]] || need_go "the programs of the tests' pods"
+}
+
 check_present() {
   if wants kube; then
     if [[ -n ${KUBEBUILDER_ASSETS:-} ]]; then
       local name
-      for name in kube-apiserver etcd kubectl; do
+      for name in etcd $(wants machine && echo "$kComponents" || echo kube-apiserver kubectl); do
         [[ -x $KUBEBUILDER_ASSETS/$name ]] || miss "$name: not in KUBEBUILDER_ASSETS ($KUBEBUILDER_ASSETS)"
       done
     else
       command -v etcd >/dev/null || miss "etcd: apt-get install etcd-server"
-      [[ -x $kube_dir/kube ]] || need_go "kube-apiserver and kubectl $kKubeVersion"
+      [[ -x $kube_dir/kube ]] || need_go "Kubernetes $kKubeVersion"
     fi
   fi
-  if wants helm && [[ ! -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm && ! -x $kube_dir/helm ]]; then
+  if wants helm && [[ ! -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm && ! -x $helm_dir/helm ]]; then
     need_go "helm $kHelmVersion"
   fi
+  if wants machine; then need_machine; fi
   if wants node; then need_node; fi
   if wants python; then
     local code='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
@@ -80,34 +103,43 @@ check_present() {
   fi
 }
 
-# Go's build cache for these two programs takes 3.5 GB, of use only until both are built.
+# Go's build cache for these programs takes 4 GB, of use only until all are built.
 readonly go_cache=$cache/go-build
-go_once() { GOCACHE=$go_cache GOTOOLCHAIN=local nice -n 5 go "$@"; }
+go_once() { GOCACHE=$go_cache GOTOOLCHAIN=local CGO_ENABLED=0 nice -n 5 go "$@"; }
+
+# build_once WHAT MINUTES SOURCE PROGRAM LDFLAGS
+build_once() {
+  [[ -x $4 ]] && return
+  say "building $1 once into $(dirname "$4") (about $2 on 2 cores)"
+  mkdir -p "$(dirname "$4")"
+  (cd "$3" && go_once build -trimpath -ldflags "-s -w $5" -o "$4.new" .)
+  mv "$4.new" "$4"
+}
 
 build_kube() {
-  [[ -x $kube_dir/kube ]] && return
-  say "building kube-apiserver and kubectl $kKubeVersion once into $kube_dir (about 10 minutes on 2 cores)"
   local version=k8s.io/component-base/version
-  (cd "$here/cluster" && go_once build -trimpath -ldflags "-s -w \
--X $version.gitVersion=v$kKubeVersion -X $version.gitMajor=${kKubeVersion%%.*} -X $version.gitMinor=$(cut -d. -f2 <<<"$kKubeVersion")" \
-    -o "$kube_dir/.kube.$$" .)
-  mv "$kube_dir/.kube.$$" "$kube_dir/kube"
+  build_once "Kubernetes $kKubeVersion" "13 minutes" "$here/cluster" "$kube_dir/kube" \
+    "-X $version.gitVersion=v$kKubeVersion -X $version.gitMajor=${kKubeVersion%%.*} -X $version.gitMinor=$(cut -d. -f2 <<<"$kKubeVersion")"
 }
 
 build_helm() {
-  [[ -x $kube_dir/helm ]] && return
-  say "building helm $kHelmVersion once into $kube_dir (about 5 minutes on 2 cores)"
-  local bin=$kube_dir/.helm.$$
-  GOBIN=$bin go_once install -ldflags "-s -w" "helm.sh/helm/v4/cmd/helm@v$kHelmVersion"
-  mv "$bin/helm" "$kube_dir/helm"
-  rmdir "$bin"
+  [[ -x $helm_dir/helm ]] && return
+  say "building helm $kHelmVersion once into $helm_dir (about 5 minutes on 2 cores)"
+  GOBIN=$helm_dir/.new go_once install -ldflags "-s -w" "helm.sh/helm/v4/cmd/helm@v$kHelmVersion"
+  mv "$helm_dir/.new/helm" "$helm_dir/helm"
+  rmdir "$helm_dir/.new"
+}
+
+build_machine() {
+  build_once "CoreDNS" "3 minutes" "$here/coredns" "$coredns_dir/coredns" ""
+  build_once "the programs of the tests' pods" "a minute" "$here/node/box" "$box_dir/box" ""
 }
 
 # The one program answers to the name it is called by.
 link_kube() {
+  local name
   mkdir -p "$kube_dir/bin"
-  ln -sfn ../kube "$kube_dir/bin/kube-apiserver"
-  ln -sfn ../kube "$kube_dir/bin/kubectl"
+  for name in $kComponents; do ln -sfn ../kube "$kube_dir/bin/$name"; done
   ln -sfn "$(command -v etcd)" "$kube_dir/bin/etcd"
 }
 
@@ -140,7 +172,7 @@ make_node_modules() {
 }
 
 check_present
-mkdir -p "$kube_dir"
+mkdir -p "$cache"
 exec 9>"$cache/lock"
 if ! flock --nonblock 9; then
   say "waiting for another run that is preparing $cache"
@@ -149,15 +181,17 @@ fi
 venv=
 if wants kube && [[ -z ${KUBEBUILDER_ASSETS:-} ]]; then build_kube; link_kube; fi
 if wants helm && [[ ! -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm ]]; then build_helm; fi
+if wants machine; then build_machine; fi
 if wants kube && wants helm; then rm -rf "$go_cache"; fi
 if wants python; then make_venv; fi
 if wants node; then make_node_modules; fi
-rm -rf "$kube_dir"/.kube.* "$kube_dir"/.helm.* "$cache"/.oidc.* # of a run that was ended half way
+rm -rf "$cache"/*/*.new "$cache"/*/.new "$cache"/.oidc.* # of a run that was ended half way
 flock --unlock 9
 exec 9>&-
 
 export MESH_AUTH_KUBE_BIN=${KUBEBUILDER_ASSETS:-$kube_dir/bin}
-export MESH_AUTH_HELM=$kube_dir/helm
+export MESH_AUTH_HELM=$helm_dir/helm
+if wants machine; then export MESH_AUTH_COREDNS=$coredns_dir/coredns MESH_AUTH_BOX=$box_dir/box; fi
 [[ -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm ]] && MESH_AUTH_HELM=$KUBEBUILDER_ASSETS/helm
 MESH_AUTH_NGINX=${MESH_AUTH_NGINX:-$(find_nginx)}
 export MESH_AUTH_NGINX

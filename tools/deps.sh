@@ -44,7 +44,7 @@ if ((EUID != 0)); then
   exit 1
 fi
 
-# nginx and etcd are wanted as programs, not as services of this machine: Debian asks policy-rc.d before it starts one.
+# nginx, etcd and containerd are wanted as programs, not as services of this machine: Debian asks policy-rc.d before it starts one.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
   printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -63,7 +63,7 @@ if ! "${install[@]}"; then
 fi
 # Nor at the next start of the machine, where it was us who brought them.
 if [[ -d /run/systemd/system ]]; then
-  for service in nginx etcd; do
+  for service in nginx etcd containerd; do
     [[ " ${missing[*]} " == *" $service"* ]] && systemctl disable --quiet "$service" || true
   done
 fi

@@ -122,6 +122,15 @@ e2e() {
   return "$code"
 }
 
+node_tests() {
+  local report=build/e2e/node-report.txt
+  mkdir -p build/e2e
+  E2E_PARTS="kube helm machine python" e2e/tools.sh pytest --durations=10 -c e2e/pytest.ini images/tests e2e/node_tests 2>&1 | tee "$report"
+  local code=${PIPESTATUS[0]}
+  note=$(tail -n1 "$report" | tr -d '=' | sed 's/^ *//; s/ *$//')
+  return "$code"
+}
+
 demo() { E2E_PARTS=python e2e/tools.sh pytest -q -p no:cacheprovider -c e2e/pytest.ini demo/tests; }
 tour() { python3 tools/tour.py; }
 
@@ -147,6 +156,7 @@ if wants unit; then
 fi
 if wants e2e; then
   stage "end-to-end tests" e2e "release build"
+  stage "images, and end-to-end tests on a real node" node_tests "release build"
   stage "the demo, and each of its steps spoilt" demo "release build"
   stage "the tour of the README" tour "release build"
 fi

@@ -15,6 +15,7 @@ from harness.kubectl import write_kubeconfig, write_private
 from harness.ports import free_port
 from harness.supervisor import Process, Supervisor
 
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet")
 SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc"
 
 

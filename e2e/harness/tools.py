@@ -17,12 +17,21 @@ def _from_environment(name: str) -> Path:
 
 
 def kube(name: str) -> Path:
-    """kube-apiserver, kubectl or etcd."""
+    """A component of Kubernetes, or etcd."""
     return _from_environment("MESH_AUTH_KUBE_BIN") / name
 
 
 def helm() -> Path:
     return _from_environment("MESH_AUTH_HELM")
+
+
+def coredns() -> Path:
+    return _from_environment("MESH_AUTH_COREDNS")
+
+
+def box() -> Path:
+    """The small programs of the node's pods."""
+    return _from_environment("MESH_AUTH_BOX")
 
 
 def nginx() -> Path:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 import yaml
 
-from harness import chart, tools
+from harness import chart, client, tools
 from harness.kubectl import Kubectl
+from harness.resources import KINDS
+from harness.wait import await_until
 
 pytestmark = pytest.mark.plane
 
@@ -70,8 +75,51 @@ def test_the_operator_may_do_its_work_and_read_no_other_secret(cluster, workdir,
         ("get", "secrets/other", "-n", chart.NAMESPACE),
         ("get", "secrets/mesh-auth-keys", "-n", "default"),
         ("create", "pods", "-A"),
+        ("patch", "pods", "-A"),
         ("update", "accesspolicies.meshauth.dev", "-A"),
         ("create", "serviceaccounts/token", "-A"),
         ("escalate", "clusterroles"),
     ):
         assert not may(*forbidden), f"the operator may {' '.join(forbidden)}"
+
+
+def test_of_a_pod_the_operator_may_change_one_annotation(cluster, workdir, operator_rights, ns):
+    kubeconfig = chart.restricted_kubeconfig(cluster, operator_rights, workdir / "touch.kubeconfig")
+    config = yaml.safe_load(kubeconfig.read_text())
+    authority = workdir / "touch.ca.pem"
+    authority.write_bytes(base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]))
+    headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}", "Content-Type": "application/merge-patch+json"}
+    pod = ns.create_pod("orders")
+    ns.edit("pod", pod.name, {"metadata": {"annotations": {"somebodys": "own"}}})
+
+    def patch(change, under="/status"):
+        """As the operator; kubectl would read the pod first, which it may not."""
+        url = cluster.server + KINDS["pod"].path(ns.name, pod.name) + under
+        return client.request("PATCH", url, headers=headers, body=json.dumps(change), authority=authority)
+
+    def heeded():
+        answer = patch({"metadata": {"annotations": {"other": "1"}}})
+        assert answer.status == 422 and "meshauth.dev/recorded alone" in answer.text, (answer.status, answer.text)
+        return True
+
+    # The API server takes a moment to heed a new policy.
+
+    await_until("the policy is heeded", heeded, within=30)
+    for refused, says in (
+        ({"status": {"phase": "Failed"}}, "nothing of a pod's spec and status"),
+        ({"status": {"podIP": "192.0.2.1"}}, "nothing of a pod's spec and status"),
+        ({"metadata": {"labels": {"meshauth.dev/workload": "bank"}}}, "neither labels nor finalizers"),
+        ({"metadata": {"finalizers": ["meshauth.dev/stay"]}}, "neither labels nor finalizers"),
+        ({"metadata": {"annotations": {"somebodys": None}}}, "meshauth.dev/recorded alone"),
+        ({"metadata": {"annotations": {"meshauth.dev/recorded": "no revision"}}}, "64 hexadecimal digits"),
+        ({"metadata": {"annotations": {"meshauth.dev/recorded": "a" * 64}}, "status": {"reason": "Evicted"}}, "spec and status"),
+    ):
+        answer = patch(refused)
+        assert answer.status == 422 and says in answer.text, (refused, answer.status, answer.text)
+    before = ns.get("pod", pod.name)
+    done = patch({"metadata": {"annotations": {"meshauth.dev/recorded": "a" * 64}}})
+    assert done.status == 200, done.text
+    after = ns.get("pod", pod.name)
+    assert after["metadata"]["annotations"] == {"somebodys": "own", "meshauth.dev/recorded": "a" * 64}
+    assert after["status"] == before["status"] and after["metadata"]["labels"] == before["metadata"]["labels"]
+    assert patch({"metadata": {"labels": {"x": "y"}}}, under="").status == 403

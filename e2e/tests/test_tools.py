@@ -61,7 +61,7 @@ def test_what_is_too_old_is_named_with_what_was_found(machine):
     machine.has_fake("npm", "9")
     done = machine.run()
     assert done.returncode == 1
-    assert "Go >= 1.26 (to build kube-apiserver and kubectl 1.36.3): found 1.25.4" in done.stderr
+    assert "Go >= 1.26 (to build Kubernetes 1.36.3): found 1.25.4" in done.stderr
     assert "Node >= 20 (for the OpenID provider): found 18.20.4" in done.stderr
 
 

@@ -61,11 +61,15 @@ KubeRecorder::KubeRecorder(const kube::ApiClient& api, const kube::Store& record
       bundles_(std::make_unique<kube::ApplyQueue>(
           api, kube::ApplyQueueOptions{.writes_per_second = 50, .bytes_per_second = 2.0 * 1024 * 1024})),
       statuses_(std::make_unique<kube::ApplyQueue>(
-          api, kube::ApplyQueueOptions{.writes_per_second = 20, .per_key = std::chrono::seconds(1)})) {}
+          api, kube::ApplyQueueOptions{.writes_per_second = 20, .per_key = std::chrono::seconds(1)})),
+      // Each has a node read all volumes of a pod.
+      touches_(std::make_unique<kube::ApplyQueue>(
+          api, kube::ApplyQueueOptions{.writes_per_second = 10, .per_key = std::chrono::seconds(1)})) {}
 
 void KubeRecorder::stop() {
   bundles_.reset();
   statuses_.reset();
+  touches_.reset();
 }
 
 void KubeRecorder::record(const std::string& workload, controllers::Record record) {
@@ -178,6 +182,25 @@ bool KubeRecorder::record_holds(const std::string& workload, const std::string& 
   if (!seen) return kube::version_older(records_.resource_version(), written.resource_version);
   const std::string version = kube::metadata(*seen, "resourceVersion");
   return version == written.resource_version || kube::version_older(version, written.resource_version);
+}
+
+void KubeRecorder::touch(const std::string& pod, const std::string& revision) {
+  const auto known = index_.pod(pod);
+  if (!known) return;
+  const auto [ns, name] = halves(pod);
+  // With the uid another pod of that name is left alone; through the subresource nothing of the spec can be named.
+  auto object = std::make_shared<const json>(json{{"apiVersion", "v1"},
+                                                  {"kind", "Pod"},
+                                                  {"metadata",
+                                                   {{"name", name},
+                                                    {"namespace", ns},
+                                                    {"uid", known->uid},
+                                                    {"annotations", {{std::string(kTouchAnnotation), revision}}}}}});
+  touches_->put(pod, {kube::kPods, std::move(object), "status", [pod](const auto& outcome) {
+                        if (outcome || outcome.error().not_found() || outcome.error().conflict()) return;
+                        log::warning("pod not touched, it reads its record some time later",
+                                     {{"object", pod}, {"error", outcome.error().message}});
+                      }});
 }
 
 Status KubeRecorder::record_keys(const std::string& source, const std::string& text) {

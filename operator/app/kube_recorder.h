@@ -23,6 +23,9 @@ inline constexpr std::string_view kBundleRecord = "bundle";
 inline constexpr std::string_view kKeysRecord = "keys";
 inline constexpr std::string_view kTrustRecord = "trust";
 inline constexpr std::string_view kRevisionAnnotation = "meshauth.dev/revision";
+/// Of a pod: its change makes kubelet look at the pod's volumes at once. The chart's admission policy lets the operator
+/// change nothing else of a pod.
+inline constexpr std::string_view kTouchAnnotation = "meshauth.dev/recorded";
 
 /// ConfigMap names.
 std::string bundle_record_name(std::string_view workload);  ///< of namespace/name
@@ -40,6 +43,7 @@ class KubeRecorder final : public controllers::Recorder {
   void record(const std::string& workload, controllers::Record record) override;
   void erase_record(const std::string& workload) override;
   bool record_holds(const std::string& workload, const std::string& revision) const override;
+  void touch(const std::string& pod, const std::string& revision) override;
   Status record_keys(const std::string& source, const std::string& json) override;
   Status erase_keys(const std::string& source) override;
   void write_status(controllers::Kind kind, const std::string& id, const nlohmann::json& status) override;
@@ -73,6 +77,7 @@ class KubeRecorder final : public controllers::Recorder {
   ReadyNews news_;
   std::unique_ptr<kube::ApplyQueue> bundles_;
   std::unique_ptr<kube::ApplyQueue> statuses_;
+  std::unique_ptr<kube::ApplyQueue> touches_;
 };
 
 }  // namespace meshauth::app

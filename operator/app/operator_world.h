@@ -38,6 +38,7 @@ class OperatorWorld final : public controllers::World {
   bool record_holds(const std::string& workload, const std::string& revision) const override {
     return recorder_.record_holds(workload, revision);
   }
+  void touch(const std::string& pod, const std::string& revision) override { recorder_.touch(pod, revision); }
   Status record_keys(const std::string& source, const std::string& json) override {
     return recorder_.record_keys(source, json);
   }

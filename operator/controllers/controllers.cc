@@ -7,6 +7,13 @@
 
 namespace meshauth::controllers {
 
+namespace {
+
+/// Over the stream a revision takes milliseconds; whoever has not acknowledged it after this long is not reached so.
+constexpr std::chrono::seconds kTouchGrace{2};
+
+}  // namespace
+
 Controllers::Controllers(Index& index, World& world, Queue queue, bundle::SigningKey key, std::uint64_t term)
     : index_(index),
       world_(world),
@@ -105,6 +112,7 @@ bool Controllers::reconcile_workload(const std::string& id) {
     state.bundle_error = !plan ? plan.error().message : !made ? made.error().message : "";
   });
   keep_recorded(id);
+  touch_silent_pods(id);
   enqueue(index_.policies_of_workload(id));
   return true;
 }
@@ -183,11 +191,37 @@ void Controllers::keep_recorded(const std::string& id) {
 }
 
 void Controllers::on_recorded(const std::string& workload, const std::string& revision, const Status& outcome) {
+  bool touch = false;
   change(workload, [&](WorkloadState& state) {
     if (outcome) state.recorded = revision;
     state.record_error = outcome ? "" : outcome.error().message;
+    touch = outcome && state.touched != revision;
+    if (!touch) return;
+    state.touched = revision;
+    if (state.touch_due == plan::Time{})
+      state.touch_due = world_.now() + kTouchGrace;  // edits without end put nothing off
   });
+  if (touch) queue_.add_after({Kind::Workload, workload}, kTouchGrace);
   enqueue(index_.policies_of_workload(workload));
+}
+
+/// Pods that have not said by now that they run what the record holds may be cut off from the stream.
+void Controllers::touch_silent_pods(const std::string& id) {
+  const auto pods = index_.pods(id);
+  std::vector<std::string> silent;
+  std::string revision;
+  {
+    const std::lock_guard lock(mutex_);
+    WorkloadState& state = states_[id];
+    if (state.touch_due == plan::Time{} || world_.now() < state.touch_due) return;
+    state.touch_due = {};
+    revision = state.touched;
+    for (const Pod& pod : pods) {
+      const auto ack = state.acks.find(pod.id);
+      if (!pod.deleting && (ack == state.acks.end() || ack->second.revision != revision)) silent.push_back(pod.id);
+    }
+  }
+  for (const std::string& pod : silent) world_.touch(pod, revision);
 }
 
 void Controllers::adopt(const std::string& workload, std::string manifest_json, std::string signature,
@@ -198,6 +232,7 @@ void Controllers::adopt(const std::string& workload, std::string manifest_json, 
   auto bundle = std::make_shared<const bundle::Bundle>(std::move(*opened));
   auto previous = read_previous(*bundle);
   change(workload, [&](WorkloadState& state) {
+    state.touched = bundle->manifest.revision;  // by whoever recorded it
     state.current = std::move(bundle);
     state.previous = std::move(previous);
   });

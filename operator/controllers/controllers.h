@@ -74,6 +74,8 @@ class Controllers {
     bool published = false;
     std::optional<plan::Previous> previous;  ///< what current says
     std::string recorded, record_error, bundle_error;
+    std::string touched;     ///< the last revision of which the pods were told by a touch, where they had to be
+    plan::Time touch_due{};  ///< zero: none is
     std::string fresh_json;
     plan::Time fresh_recorded{};
     Seconds fresh_renewal{0};
@@ -93,6 +95,7 @@ class Controllers {
   Status make_current(const std::string& id, bundle::Files files);
   void push_fresh(const std::string& id, const std::set<std::string>& sources);
   void keep_recorded(const std::string& id);
+  void touch_silent_pods(const std::string& id);
   bool settle_history(const std::string& source, plan::KeyHistory history, bool keys_changed);
   plan::WorkloadProgress progress(const std::string& id) const;
   plan::Previous read_previous(const bundle::Bundle& bundle) const;

@@ -31,6 +31,7 @@ class FakeWorld final : public World {
   }
   void record(const std::string& workload, Record record) override { records[workload] = std::move(record); }
   void erase_record(const std::string& workload) override { records.erase(workload); }
+  void touch(const std::string& pod, const std::string& revision) override { touched.emplace_back(pod, revision); }
   bool record_holds(const std::string& workload, const std::string& revision) const override {
     const auto it = records.find(workload);
     return it != records.end() && it->second.bundle->manifest.revision == revision;
@@ -55,6 +56,7 @@ class FakeWorld final : public World {
   plan::Time time{Seconds(1'800'000'000)};
   bool keys_writable = true;
   std::vector<std::string> published, refetched;
+  std::vector<std::pair<std::string, std::string>> touched;  ///< pod, revision
   std::map<std::string, std::shared_ptr<const bundle::Bundle>> bundles;
   std::map<std::string, std::string> fresh, keys;
   std::map<std::string, Record> records;
@@ -196,6 +198,81 @@ TEST_CASE_FIXTURE(Fixture, "Programmed counts sidecars that said so of this revi
   op.controllers.on_ack("shop/orders", "shop/b", {revision(), bundle::Outcome::Refused, "nginx -t said no", {}, {}});
   op.settle();
   CHECK(condition("shop/readers", "Ready")["reason"] == "BundleRefused");
+}
+
+struct TouchFixture : Fixture {
+  TouchFixture() {
+    for (const char* name : {"a", "b", "gone"}) {
+      op.controllers.enqueue(op.index.put_pod({fmt::format("shop/{}", name), name, "shop/orders", "", name[0] == 'g'}));
+    }
+    op.settle();
+  }
+  void rename_rule(int generation) {
+    json edited = policy_object("shop", "readers", "idp", {"orders"});
+    edited["metadata"]["generation"] = generation;
+    edited["spec"]["rules"][0]["name"] = fmt::format("rule-{}", generation);
+    op.put(edited);
+    op.controllers.on_recorded("shop/orders", revision(), {});
+  }
+  void pass(Seconds time) {
+    world.time += time;
+    op.queue.push_back({Kind::Workload, "shop/orders"});
+    op.settle();
+  }
+  using Touches = std::vector<std::pair<std::string, std::string>>;
+};
+
+TEST_CASE_FIXTURE(TouchFixture, "a pod that has not acknowledged what is recorded is touched once, after a while") {
+  rename_rule(2);
+  REQUIRE(op.later.size() == 1);
+  CHECK(op.later[0].first == Key{Kind::Workload, "shop/orders"});
+  op.controllers.on_ack("shop/orders", "shop/a", {revision(), bundle::Outcome::Applied, "", {}, {}});
+  pass(Seconds(1));
+  CHECK(world.touched.empty());
+  CHECK(op.later[0].second == std::chrono::seconds(2));
+  pass(Seconds(1));
+  CHECK(world.touched == Touches{{"shop/b", revision()}});
+
+  op.controllers.on_recorded("shop/orders", revision(), {});  // the same again: freshness was renewed
+  pass(Seconds(5));
+  CHECK(world.touched.size() == 1);
+}
+
+TEST_CASE_FIXTURE(TouchFixture, "a record that could not be written touches nobody") {
+  op.controllers.on_recorded("shop/orders", revision(), fail("forbidden"));
+  pass(Seconds(5));
+  CHECK(world.touched.empty());
+}
+
+TEST_CASE_FIXTURE(TouchFixture, "one edit after another does not put the touch off, and the newest is named") {
+  op.controllers.enqueue(op.index.remove_pod("shop/b"));
+  rename_rule(2);
+  pass(Seconds(1));
+  rename_rule(3);
+  pass(Seconds(1));
+  CHECK(world.touched == Touches{{"shop/a", revision()}});
+}
+
+TEST_CASE_FIXTURE(TouchFixture, "after a restart what the record already held touches nobody, a later edit does") {
+  const auto before = world.bundles["shop/orders"];
+  FakeWorld after;
+  Operator next(after, signing, 2);
+  next.controllers.restore_keys(op.source(), *op.index.history(op.source()));
+  next.controllers.adopt("shop/orders", before->manifest_json, before->signature, before->files);
+  next.tell(provider_object("shop", "idp"));
+  next.tell(policy_object("shop", "readers", "idp", {"orders"}));
+  next.controllers.enqueue(next.index.put_pod({"shop/a", "a", "shop/orders", "", false}));
+  next.settle();
+  next.controllers.on_recorded("shop/orders", before->manifest.revision, {});
+  after.time += Seconds(5);
+  next.queue.push_back({Kind::Workload, "shop/orders"});
+  next.settle();
+  CHECK(after.touched.empty());
+  next.controllers.on_recorded("shop/orders", "another", {});
+  after.time += Seconds(5);
+  next.queue.push_back({Kind::Workload, "shop/orders"});
+  next.settle();
+  CHECK(after.touched == Touches{{"shop/a", "another"}});
 }
 
 TEST_CASE_FIXTURE(Fixture, "garbage keeps the last good bundle and says so") {

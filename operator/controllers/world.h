@@ -37,6 +37,9 @@ class World {
   /// Does the record hold the revision, written by us last?
   virtual bool record_holds(const std::string& workload, const std::string& revision) const = 0;
 
+  /// Has the pod's node look at the record now; by itself it does so every 60 to 90 s. Rated, the newest of a pod wins.
+  virtual void touch(const std::string& pod, const std::string& revision) = 0;
+
   // Keys are recorded before they are used.
   virtual Status record_keys(const std::string& source, const std::string& json) = 0;
   virtual Status erase_keys(const std::string& source) = 0;

@@ -1,0 +1,3 @@
+module meshauth.dev/e2e/box
+
+go 1.26

@@ -1,0 +1,169 @@
+"""A small shop on the node: an application behind a sidecar, a development provider, a client, and a steady load."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from harness import tools
+from harness.namespace import Namespace
+from harness.resources import ANYONE, access_policy, caller, identity_provider, rule
+from harness.wait import await_until
+from node import settings
+from node.lifecycle import Node
+
+NAME = "shop"
+ISSUER = f"https://dev-idp.{NAME}.svc.cluster.local:8444"
+_ORDERS = f"http://orders.{NAME}.svc.cluster.local"
+# What the load asks for without end, by the port of its count. `naked` must never be let in: it shows no token.
+LOAD = {"open": ("/open", 7001), "shut": ("/shut", 7002), "edge": ("/edge", 7003), "naked": ("/orders/1", 7004)}
+_LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+_NOBODY = {"runAsNonRoot": True, "runAsUser": 65532, "fsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+class Shop:
+    def __init__(self, node: Node, images: dict[str, str]) -> None:
+        """`images`: the names of ours, by `sidecar` and `cli`."""
+        self.node = node
+        self._images = images
+        self.ns: Namespace = node.cluster.namespace(NAME, {"pod-security.kubernetes.io/enforce": "restricted"})
+
+    def open(self) -> None:
+        """Returns when all pods are Ready and both resources are in force."""
+        self.ns.apply([self._provider_pod(), _service("dev-idp", 8444), *self._orders(), _client(), _load()])
+        self.await_ready("pod/dev-idp")
+        self.ns.accepts(
+            identity_provider(
+                "dev",
+                issuer=ISSUER,
+                audiences=["orders"],
+                tls={"caBundle": self.provider("GET", "ca.pem").text},
+                rotation={"refreshInterval": "10s", "minRefetchInterval": "1s"},
+            )
+        )
+        to = lambda path: [{"paths": [path]}]  # noqa: E731
+        read = caller("dev", scopes={"all": ["orders:read"]})
+        self.ns.accepts(
+            access_policy(
+                "orders", workloads=["orders"], rules=[rule("read", read, to=to("/orders/**")), rule("open", ANYONE, to=to("/open"))]
+            )
+        )
+        self.set_edge(False)
+        self.await_ready("deployment/orders", "Available")
+        self.await_ready("pod/load")
+        for policy in ("orders", "edge"):
+            self.ns.await_condition("accesspolicy", policy, "Programmed", within=60)
+
+    def add_cut_off(self, workload: str) -> None:
+        """A workload like `orders`, whose agent asks for its operator where nobody listens."""
+        text = (tools.REPO / "examples" / "sidecar" / "orders.yaml").read_text().replace("orders", workload)
+        operator, nobody = "https://mesh-auth-operator.mesh-auth-system.svc:8443", "https://127.0.0.1:9"
+        assert operator in text, "the example names its operator differently by now"
+        self.ns.apply(self._with_images(text.replace(operator, nobody)))
+
+    def set_edge(self, allowed: bool) -> None:
+        """Whether anyone may ask for /edge: one PATCH, or the policy's making."""
+        path = "/edge" if allowed else "/nothing"
+        made = access_policy("edge", workloads=["orders"], rules=[rule("edge", ANYONE, to=[{"paths": [path]}])])
+        if self.ns.find("accesspolicy", "edge"):
+            self.ns.edit("accesspolicy", "edge", {"spec": made["spec"]})
+        else:
+            self.ns.accepts(made)
+
+    def change_edge(self) -> None:
+        """Edits the policy, and awaits that the edit is enforced."""
+        allowed = self.ask("/edge") != 200
+        self.set_edge(allowed)
+        self.await_answer(200 if allowed else 403, "/edge", within=60)
+
+    def await_ready(self, what: str, condition: str = "Ready", seconds: int = 90) -> None:
+        self.node.cluster.kubectl(
+            "wait", "-n", NAME, what, f"--for=condition={condition}", f"--timeout={seconds}s", timeout=seconds + 10
+        )
+
+    # --- requests
+
+    def ask(self, path: str, token: str | None = None, base: str = _ORDERS) -> int:
+        """The status that the client pod gets; 0: no answer."""
+        header = [f"Authorization: Bearer {token}"] if token else []
+        outcome = self.node.cluster.kubectl.run("exec", "-n", NAME, "client", "--", "/usr/bin/box", "ask", base + path, *header)
+        if outcome.code:
+            assert "box: Get" in outcome.err, f"the client pod could not ask: {outcome.err}"
+            return 0
+        return int(outcome.out)
+
+    def await_answer(self, status: int, path: str, token: str | None = None, within: float = 30) -> None:
+        def answers() -> bool:
+            got = self.ask(path, token)
+            assert got == status, f"{path}: {got}"
+            return True
+
+        await_until(f"orders answers {status} to {path}", answers, within)
+
+    def counted(self, name: str) -> dict[str, Any]:
+        """What a part of the load has seen: {"requests", "statuses": {"200": N}, "failures", "changes"}."""
+        path = f"/api/v1/namespaces/{NAME}/pods/http:load:{LOAD[name][1]}/proxy/"
+        answer = self.node.cluster.api("GET", path)
+        assert answer.status == 200, f"{path}: {answer.status} {answer.text[:200]}"
+        return answer.json()
+
+    # --- the provider
+
+    def provider(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.node.cluster.api(method, f"/api/v1/namespaces/{NAME}/services/https:dev-idp:8444/proxy/{path}", body)
+        assert answer.status == 200, f"{method} {path}: {answer.status} {answer.text[:200]}"
+        return answer
+
+    def token(self, scope: str = "orders:read") -> str:
+        claims = {"sub": "ann", "aud": "orders", "scope": scope}
+        return self.provider("POST", "token", {"claims": claims, "expiresIn": 3600}).json()["access_token"]
+
+    # --- pods
+
+    def _orders(self) -> list[dict[str, Any]]:
+        """The example, with the images of this run."""
+        return self._with_images((tools.REPO / "examples" / "sidecar" / "orders.yaml").read_text())
+
+    def _with_images(self, text: str) -> list[dict[str, Any]]:
+        documents = list(yaml.safe_load_all(text))
+        images = {"application": settings.SANDBOX, "mesh-auth": self._images["sidecar"]}
+        for container in documents[0]["spec"]["template"]["spec"]["containers"]:
+            container["image"] = images[container["name"]]
+        return documents
+
+    def _provider_pod(self) -> dict[str, Any]:
+        args = ["dev-idp", "--listen=0.0.0.0:8444", f"--issuer={ISSUER}", "--state=/state/keys"]
+        probe = {"httpGet": {"path": "/ca.pem", "port": 8444, "scheme": "HTTPS"}, "periodSeconds": 1}
+        container = _container("dev-idp", self._images["cli"], args)
+        container |= {"readinessProbe": probe, "volumeMounts": [{"name": "state", "mountPath": "/state"}]}
+        return _pod("dev-idp", [container], [{"name": "state", "emptyDir": {}}])
+
+
+def _container(name: str, image: str, args: list[str]) -> dict[str, Any]:
+    return {"name": name, "image": image, "args": args, "securityContext": _LOCKED}
+
+
+def _pod(name: str, containers: list[dict[str, Any]], volumes: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    spec = {
+        "automountServiceAccountToken": False,
+        "securityContext": _NOBODY,
+        "terminationGracePeriodSeconds": 1,
+        "containers": containers,
+        "volumes": volumes or [],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
+
+
+def _service(name: str, port: int) -> dict[str, Any]:
+    spec = {"selector": {"app": name}, "ports": [{"port": port}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+def _client() -> dict[str, Any]:
+    return _pod("client", [_container("client", settings.SANDBOX, ["pause"])])
+
+
+def _load() -> dict[str, Any]:
+    parts = [(name, ["load", f"0.0.0.0:{port}", _ORDERS + path]) for name, (path, port) in LOAD.items()]
+    return _pod("load", [_container(name, settings.SANDBOX, args) for name, args in parts])

@@ -1,0 +1,100 @@
+"""Fixtures of the tests on a real node. One node, one release and one shop for all of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from harness import chart, tools
+from node import machine
+from node.lifecycle import Node
+from node.shop import Shop
+
+_NODE = tools.REPO / "build" / "e2e" / "node"
+_IMAGES = tools.REPO / "build" / "e2e" / "images"
+_running: Node | None = None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fit():
+    """Says what is missing before any test is tried."""
+    try:
+        machine.check(_NODE)
+    except machine.Unfit as unfit:
+        pytest.exit(str(unfit), returncode=1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """A failure ends with what the pods were doing."""
+    report = yield
+    if report.failed and _running:
+        for title, command in (
+            ("pods", ["get", "pods", "-A", "-o", "wide"]),
+            ("events", ["get", "events", "-A", "--sort-by=.lastTimestamp"]),
+            ("operator", ["logs", "-n", chart.NAMESPACE, "-l", "app.kubernetes.io/name=mesh-auth-operator", "--tail=15"]),
+            ("sidecar", ["logs", "-n", "shop", "deployment/orders", "-c", "mesh-auth", "--tail=15"]),
+        ):
+            outcome = _running.cluster.kubectl.run(*command, timeout=20)
+            report.sections.append((title, "\n".join((outcome.out + outcome.err).splitlines()[-30:])))
+    return report
+
+
+@pytest.fixture(scope="session")
+def images():
+    """Our images as archives of this tree's programs; their names."""
+    build = [sys.executable, str(tools.REPO / "images" / "build.py")]
+    made = subprocess.run([*build, "-o", str(_IMAGES)], capture_output=True, text=True, timeout=120)
+    assert made.returncode == 0, made.stdout + made.stderr
+    names = subprocess.run([*build, "--reference"], capture_output=True, text=True, timeout=60, check=True).stdout.split()
+    return {name.rsplit("/", 1)[1].split(":")[0]: name for name in names}
+
+
+@pytest.fixture(scope="session")
+def node(supervisor, fit, images):
+    """A node of its own, with our images."""
+    global _running
+    made = Node(supervisor, _NODE)
+    supervisor.remove_at_end(_NODE)
+    try:
+        made.start()
+        _running = made
+        for name in images:
+            made.import_image(_IMAGES / f"{name}.tar")
+        yield made
+    finally:
+        _running = None
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def release(node, images):
+    """The chart, installed where only locked-down pods may run."""
+    node.cluster.namespace(chart.NAMESPACE, {"pod-security.kubernetes.io/enforce": "restricted"})
+    repository, tag = images["operator"].rsplit(":", 1)
+    values = [f"image.repository={repository}", f"image.tag={tag}", "image.pullPolicy=Never"]
+    sets = [word for value in values for word in ("--set", value)]
+    command = [tools.helm(), "install", chart.RELEASE, chart.FOLDER, "--namespace", chart.NAMESPACE, *sets]
+    done = node.run(*command, "--wait", "--timeout=90s", env={"HOME": str(node.folder)})
+    assert done.returncode == 0, f"helm install ended with {done.returncode}: {done.stdout}{done.stderr}"
+    return chart.RELEASE
+
+
+@pytest.fixture(scope="session")
+def shop(node, release, images):
+    made = Shop(node, images)
+    made.open()
+    return made
+
+
+@pytest.fixture
+def said(capsys):
+    """Prints past pytest's capture: numbers are worth a line in every run."""
+
+    def say(text):
+        with capsys.disabled():
+            print(f"\n  {text}", end="")
+
+    return say

@@ -1,0 +1,48 @@
+"""The node loses its power: nothing is let in that should not be, at any moment after."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from harness import chart
+from harness.wait import await_until
+
+
+@pytest.fixture
+def operator_count(node):
+    """operator_count(N) awaits that many; the one is back after the test."""
+
+    def scale(number):
+        node.cluster.kubectl("scale", "-n", chart.NAMESPACE, "deployment/mesh-auth-operator", f"--replicas={number}")
+        node.cluster.kubectl("rollout", "status", "-n", chart.NAMESPACE, "deployment/mesh-auth-operator", "--timeout=90s", timeout=100)
+        selector = "?labelSelector=app.kubernetes.io/name=mesh-auth-operator"
+        await_until("the pods are as many", lambda: len(node.cluster.list("pod", chart.NAMESPACE, selector)) == number, 60)
+
+    yield scale
+    scale(1)
+
+
+def test_a_restarted_node_protects_from_the_first_answer_on_without_the_operator(node, shop, operator_count):
+    token = shop.token()
+    assert shop.ask("/orders/7", token) == 200
+    operator_count(0)
+    began = time.time()
+    node.restart()
+
+    def counted_after_the_restart():
+        seen = shop.counted("naked")
+        assert seen["changes"] and seen["changes"][0]["unixMicro"] / 1e6 > began, "still what was before"
+        assert "401" in seen["statuses"], seen["statuses"]
+        return seen
+
+    await_until("who shows no token is refused again", counted_after_the_restart, within=90)
+    shop.await_answer(200, "/orders/7", token, within=60)
+    assert shop.ask("/orders/7") == 401
+    seen = shop.counted("naked")
+    assert {int(status) for status in seen["statuses"]} <= {0, 401, 503}, seen
+    assert set(shop.counted("shut")["statuses"]) <= {"0", "403", "503"}
+
+    operator_count(1)
+    shop.change_edge()
