@@ -41,7 +41,7 @@ def libraries(names: str) -> frozenset[str]:
 # What the headers of core use, and so everything above them sees.
 COMMON = libraries("fmt openssl expected simdjson nlohmann")
 TESTS = libraries("doctest yaml-cpp")
-ALL_OF_CORE = ("core/base", "core/model", "core/jose", "core/policy", "core/bundle", "core/render", "core/plan", "core/engine")
+ALL_OF_CORE = ("core/base", "core/model", "core/jose", "core/policy", "core/bundle", "core/render", "core/plan", "core/engine", "core/inject")
 PROGRAM = COMMON | libraries("cli11 spdlog prometheus")
 
 ROOMS = {
@@ -53,6 +53,7 @@ ROOMS = {
     "core/render": Room(("core/model",), COMMON | libraries("mustache")),
     "core/plan": Room(("core/bundle", "core/render"), COMMON),
     "core/engine": Room(("core/bundle",), COMMON | libraries("xxhash")),
+    "core/inject": Room(("core/model", "core/render"), COMMON),
     "operator/log": Room(("core/base",), COMMON | libraries("spdlog")),
     "operator/asio": Room(("core/base",), COMMON | libraries("boost")),
     "operator/http": Room(("core/base", "operator/log"), COMMON | libraries("cpprest boost prometheus")),
