@@ -153,11 +153,10 @@ json& list_in(json& spec, std::string_view name) {
   return list;
 }
 
-void add_parts(json& pod, const Place& place, const Settings& settings, const Injection& facts,
-               const std::vector<std::string>& probes) {
+void add_parts(json& pod, const Settings& settings, const Injection& facts, const std::vector<std::string>& probes) {
   json& spec = pod["spec"];
   const Wishes& wishes = facts.wishes;
-  const json sidecar = sidecar_container(settings, place.ns + "/" + facts.workload, wishes, probes, grace_of(spec));
+  const json sidecar = sidecar_container(settings, facts.workload, wishes, probes, grace_of(spec));
   // First: it holds the ports before anything else of the pod starts.
   json& list = list_in(spec, settings.native_sidecars ? "initContainers" : "containers");
   list.insert(list.begin(), sidecar);
@@ -218,7 +217,7 @@ Result<Injection> inject(const json& pod, const Place& place, const Settings& se
   if (!probes) return tl::unexpected(probes.error());
   out.workload = std::move(*workload);
   out.wishes = std::move(*wishes);
-  add_parts(bare, place, settings, out, *probes);
+  add_parts(bare, settings, out, *probes);
   out.pod = std::move(bare);
   out.injected = true;
   return out;
@@ -236,9 +235,11 @@ json network_policy(const Injection& injection, const std::string& ns) {
     if (injection.wishes.capture == Capture::Transparent)
       ports.push_back({{"protocol", "TCP"}, {"port", map.application}});
   }
+  json metadata{{"name", "mesh-auth-" + injection.workload}};
+  if (!ns.empty()) metadata["namespace"] = ns;
   return {{"apiVersion", "networking.k8s.io/v1"},
           {"kind", "NetworkPolicy"},
-          {"metadata", {{"name", "mesh-auth-" + injection.workload}, {"namespace", ns}}},
+          {"metadata", std::move(metadata)},
           {"spec",
            {{"podSelector", {{"matchLabels", {{std::string(kWorkloadLabel), injection.workload}}}}},
             {"policyTypes", json::array({"Ingress"})},

@@ -50,6 +50,7 @@ Result<Injection> inject(const nlohmann::json& pod, const Place& place, const Se
 nlohmann::json patch_between(const nlohmann::json& before, const nlohmann::json& after);
 
 /// Lets in what comes for the sidecar of an injected workload, and nothing else (networking.k8s.io/v1 NetworkPolicy).
+/// ns: empty where it is not known.
 nlohmann::json network_policy(const Injection& injection, const std::string& ns);
 
 }  // namespace meshauth::inject

@@ -41,13 +41,13 @@ json probe(const char* path, int period, int failures) {
           {"failureThreshold", failures}};
 }
 
-json arguments(const Settings& settings, const std::string& workload_id, const Wishes& wishes,
+json arguments(const Settings& settings, const std::string& workload, const Wishes& wishes,
                const std::vector<std::string>& probes, std::int64_t grace) {
   json out = json::array();
   const auto flag = [&](std::string_view name, std::string_view value) {
     out.push_back(fmt::format("--{}={}", name, value));
   };
-  flag("workload", workload_id);
+  flag("workload", "$(POD_NAMESPACE)/" + workload);
   flag("flavour", wishes.flavour == render::Flavour::Module ? "Module" : "AuthRequest");
   flag("operator", settings.operator_url);
   flag("token-file", fmt::format("{}/token", kTokenMount));
@@ -61,6 +61,10 @@ json arguments(const Settings& settings, const std::string& workload_id, const W
     flag("map", fmt::format("{}:{}:{}", map.listen, map.application, map.grpc ? "grpc" : "http1"));
   for (const std::string& text : probes) out.push_back(text);
   return out;
+}
+
+json of_pod(const char* name, const char* field) {
+  return {{"name", name}, {"valueFrom", {{"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", field}}}}}};
 }
 
 json mounts() {
@@ -78,13 +82,13 @@ json Settings::default_resources() {
   return {{"requests", {{"cpu", "50m"}, {"memory", "64Mi"}}}, {"limits", {{"cpu", "2"}, {"memory", "256Mi"}}}};
 }
 
-json sidecar_container(const Settings& settings, const std::string& workload_id, const Wishes& wishes,
+json sidecar_container(const Settings& settings, const std::string& workload, const Wishes& wishes,
                        const std::vector<std::string>& probes, std::int64_t grace) {
   json out{{"name", kSidecarName},
            {"image", settings.image},
            {"imagePullPolicy", settings.pull_policy},
-           {"args", arguments(settings, workload_id, wishes, probes, grace)},
-           {"env", json::array({{{"name", "POD_IP"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "status.podIP"}}}}}}})},
+           {"args", arguments(settings, workload, wishes, probes, grace)},
+           {"env", json::array({of_pod("POD_NAMESPACE", "metadata.namespace"), of_pod("POD_IP", "status.podIP")})},
            {"ports", json::array({{{"name", "mesh-auth-probe"}, {"containerPort", kHealthPort}, {"protocol", "TCP"}}})},
            {"resources", settings.resources},
            {"securityContext", security(false)},

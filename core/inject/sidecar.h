@@ -10,7 +10,7 @@
 namespace meshauth::inject {
 
 /// The agent with nginx as its child. probes: flags of rewrite_probes. grace: the pod's terminationGracePeriodSeconds.
-nlohmann::json sidecar_container(const Settings& settings, const std::string& workload_id, const Wishes& wishes,
+nlohmann::json sidecar_container(const Settings& settings, const std::string& workload, const Wishes& wishes,
                                  const std::vector<std::string>& probes, std::int64_t grace);
 
 /// Turns what comes for the application's ports to the sidecar's; runs as root, and only until that is done.
