@@ -64,8 +64,13 @@ ROOMS = {
     "operator/controllers": Room(
         (*ALL_OF_CORE, "operator/kube", "operator/idp", "operator/fleet", "operator/log"), COMMON | libraries("prometheus")
     ),
+    "operator/webhook": Room(
+        ("core/inject", "operator/kube", "operator/asio", "operator/log"),
+        COMMON | libraries("boost prometheus"),
+        test_rooms=("operator/fleet",),
+    ),
     "operator/app": Room(
-        (*ALL_OF_CORE, "operator/controllers", "operator/files", "operator/kube", "operator/idp", "operator/fleet", "operator/http"),
+        (*ALL_OF_CORE, "operator/controllers", "operator/webhook", "operator/files", "operator/kube", "operator/idp", "operator/fleet", "operator/http"),
         PROGRAM | libraries("boost"),
     ),
     "sidecar/agent": Room(

@@ -260,7 +260,8 @@ TEST_CASE("inject: what comes for the application is asked of the agent, in each
   REQUIRE(flags.size() == 3);
   CHECK(flags[0] == R"x(app/liveness={"httpGet":{"httpHeaders":[{"name":"X","value":"$$$$"}],)x"
                     R"x("path":"/live?$$(A)","port":8081},"timeoutSeconds":3})x");
-  CHECK(flags[1] == R"(app/readiness={"tcpSocket":{"port":8081}})");
+  CHECK(flags[1] == R"(app/readiness={"tcpSocket":{"port":8081},"timeoutSeconds":1})");
+  CHECK(flags[2].ends_with(R"("timeoutSeconds":30})"));
   CHECK(inject(done->pod, kShop, settings())->pod == done->pod);
 
   json kept = given;

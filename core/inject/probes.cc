@@ -109,8 +109,9 @@ struct Rewriter {
     }
     asked["port"] = application;
     json original{{action, std::move(asked)}};
-    if (const json* timeout = member(handler, "timeoutSeconds"); timeout != nullptr)
-      original["timeoutSeconds"] = *timeout;
+    const json* timeout = member(handler, "timeoutSeconds");
+    // As the API server fills it in; a hook has none, and may take as long as the pod's grace usually is.
+    original["timeoutSeconds"] = timeout != nullptr ? *timeout : json(kind.holder.empty() ? 1 : 30);
     const std::string name = fmt::format("{}/{}", text_at(container, "name"), kind.path);
     std::string text = original.dump(-1, ' ', true, json::error_handler_t::replace);
     if (text.size() > kMostProbeBytes)
