@@ -69,7 +69,9 @@ json of_pod(const char* name, const char* field) {
 
 json mounts() {
   const auto mount = [](const char* name, std::string_view path, bool read_only) {
-    return json{{"name", fmt::format("{}{}", kVolumePrefix, name)}, {"mountPath", path}, {"readOnly", read_only}};
+    json out{{"name", fmt::format("{}{}", kVolumePrefix, name)}, {"mountPath", path}};
+    if (read_only) out["readOnly"] = true;
+    return out;
   };
   // Whole folders: kubelet renews what is in them, which it cannot for a subPath.
   return json::array({mount("record", kRecordMount, true), mount("trust", kTrustMount, true),
