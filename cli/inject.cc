@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/resources.h"
 #include "core/base/text.h"
-#include "core/inject/inject.h"
+#include "core/inject/services.h"
 #include "operator/files/manifest.h"
 #include "operator/files/yaml_text.h"
 
@@ -66,7 +66,11 @@ class Injector {
         faults_.push_back(objects.error().message);
         continue;
       }
-      for (const json& object : *objects) take_namespace(object);
+      for (const json& object : *objects) {
+        take_namespace(object);
+        if (object.value("kind", json()) == "Service" && object.value("apiVersion", json()) == "v1")
+          services_.push_back(object);
+      }
       documents_.push_back({file, std::string(part.text), std::move(*objects)});
     }
   }
@@ -82,6 +86,7 @@ class Injector {
         parts_.push_back(document.text);
       }
     }
+    for (const json& service : services_) check_service(service);
   }
 
   const std::vector<std::string>& faults() const { return faults_; }
@@ -96,6 +101,17 @@ class Injector {
     const auto labels = metadata.is_object() ? metadata.value("labels", json()) : json();
     for (const auto& [name, value] : labels.items()) {
       if (value.is_string()) namespaces_[name_of(object, "name")][name] = value.get<std::string>();
+    }
+  }
+
+  void check_service(const json& service) {
+    const std::string own = name_of(service, "namespace"), ns = own.empty() ? options_.ns : own;
+    for (const auto& [of, injection] : injected_) {
+      if (of != ns) continue;
+      for (const std::string& way : inject::ways_past(service, injection)) {
+        notes_.push_back(fmt::format("warning: Service {}, workload {}: {}", in_quotes(name_of(service, "name")),
+                                     injection.workload, way));
+      }
     }
   }
 
@@ -122,6 +138,7 @@ class Injector {
       return false;
     }
     if (done->injected) {
+      injected_.emplace_back(ns, *done);
       object.at(*at) = done->pod;
       notes_.push_back(fmt::format("{}: workload {}", where, done->workload));
     }
@@ -134,6 +151,8 @@ class Injector {
   const inject::Settings settings_;
   std::map<std::string, std::map<std::string, std::string>> namespaces_;
   std::vector<Document> documents_;
+  std::vector<json> services_;
+  std::vector<std::pair<std::string, inject::Injection>> injected_;  ///< by namespace
   std::vector<std::string> faults_, parts_, notes_;
 };
 

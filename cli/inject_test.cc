@@ -84,6 +84,23 @@ TEST_CASE("inject: other documents stay as they stand there, with their comments
   CHECK(injected(off).out == "---\n" + off);
 }
 
+TEST_CASE("inject: a Service that goes past the sidecar is a warning, in its namespace alone") {
+  const auto service = [](const char* ns, int port) {
+    return fmt::format(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s, namespace: {}}}\nspec: {{selector: {{app: orders}}, "
+        "ports: [{{port: {}}}]}}\n",
+        ns, port);
+  };
+  const std::string deployment = workload("Deployment", "apps/v1");
+  const std::string warning =
+      "warning: Service \"s\", workload orders: targetPort 9100 (TCP 9100) goes past the sidecar";
+  const Outcome past = injected(deployment + service("shop", 9100));
+  CHECK(past.code == 0);
+  CHECK(says(past.err, warning));
+  CHECK(!says(injected(deployment + service("shop", 8080)).err, "warning"));
+  CHECK(!says(injected(deployment + service("other", 9100)).err, "warning"));
+}
+
 TEST_CASE("inject: a List is taken apart; JSON and folders are read too") {
   const Outcome list = injected(R"({"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Pod",
       "metadata": {"name": "a", "labels": {"meshauth.dev/workload": "w"}}, "spec": {"containers": [{"name": "app",
