@@ -8,6 +8,7 @@ class Program;
 void add_decide(Program& program);
 void add_dev_idp(Program& program);
 void add_explain(Program& program);
+void add_inject(Program& program);
 void add_lint(Program& program);
 void add_render(Program& program);
 void add_test(Program& program);

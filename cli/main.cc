@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   add_decide(program);
   add_dev_idp(program);
   add_explain(program);
+  add_inject(program);
   add_lint(program);
   add_render(program);
   add_test(program);

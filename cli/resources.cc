@@ -15,27 +15,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::size_t kMostFiles = 4096;
-constexpr std::size_t kFileBytes = 4 * 1024 * 1024;
-
-/// The files that a path stands for, in order.
-std::vector<std::string> files_of(const std::string& path) {
-  std::error_code error;
-  if (path == "-" || !fs::is_directory(path, error)) return {path};
-  std::vector<std::string> out;
-  for (const auto& entry : fs::directory_iterator(path, error)) {
-    const std::string extension = entry.path().extension().string();
-    const bool manifest = extension == ".yaml" || extension == ".yml" || extension == ".json";
-    if (!manifest || entry.path().filename().string().starts_with('.')) continue;
-    out.push_back(entry.path().string());
-    if (out.size() > kMostFiles)
-      throw UsageError{fmt::format("-f {}: more than {} manifests", in_quotes(path), kMostFiles)};
-  }
-  if (error) throw UsageError{fmt::format("-f {}: {}", in_quotes(path), error.message())};
-  if (out.empty())
-    throw UsageError{fmt::format("-f {}: the folder holds no manifest (*.yaml, *.yml, *.json)", in_quotes(path))};
-  std::sort(out.begin(), out.end());
-  return out;
-}
 
 std::string text_at(const json& object, const char* name, const std::string& otherwise) {
   const auto at = object.is_object() ? object.find(name) : object.end();
@@ -50,7 +29,7 @@ json member(const json& object, const char* name) {
 class Reader {
  public:
   void read_file(const std::string& file, Streams& io) {
-    const auto text = read_input(file, kFileBytes, io);
+    const auto text = read_input(file, kManifestBytes, io);
     if (!text) throw UsageError{"-f " + text.error().message};
     const auto objects = files::parse_manifests(*text, file == "-" ? "the standard input" : file);
     if (!objects) {
@@ -122,6 +101,25 @@ class Reader {
 
 }  // namespace
 
+std::vector<std::string> manifest_files(const std::string& path) {
+  std::error_code error;
+  if (path == "-" || !fs::is_directory(path, error)) return {path};
+  std::vector<std::string> out;
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    const std::string extension = entry.path().extension().string();
+    const bool manifest = extension == ".yaml" || extension == ".yml" || extension == ".json";
+    if (!manifest || entry.path().filename().string().starts_with('.')) continue;
+    out.push_back(entry.path().string());
+    if (out.size() > kMostFiles)
+      throw UsageError{fmt::format("-f {}: more than {} manifests", in_quotes(path), kMostFiles)};
+  }
+  if (error) throw UsageError{fmt::format("-f {}: {}", in_quotes(path), error.message())};
+  if (out.empty())
+    throw UsageError{fmt::format("-f {}: the folder holds no manifest (*.yaml, *.yml, *.json)", in_quotes(path))};
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 plan::MeshSettings ResourceOptions::mesh() const {
   plan::MeshSettings out;
   out.root_namespace = root_namespace;
@@ -143,7 +141,7 @@ void add_resource_options(Command& app, ResourceOptions& options, bool many) {
 Resources read_resources(const ResourceOptions& options, Streams& io) {
   Reader reader;
   for (const std::string& path : options.paths) {
-    for (const std::string& file : files_of(path)) reader.read_file(file, io);
+    for (const std::string& file : manifest_files(path)) reader.read_file(file, io);
   }
   Resources out = reader.take();
   for (const auto& held : out.policies) {

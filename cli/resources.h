@@ -32,6 +32,12 @@ struct ResourceOptions {
 /// arguments.
 void add_resource_options(Command& app, ResourceOptions& options, bool many);
 
+constexpr std::size_t kManifestBytes = 4 * 1024 * 1024;  ///< of one file
+
+/// The files that a path of -f stands for, in order: itself, or the manifests directly in the folder. Throws
+/// UsageError.
+std::vector<std::string> manifest_files(const std::string& path);
+
 /// Files, and the files *.yaml, *.yml and *.json directly in folders; - is the standard input. Objects of other API
 /// groups are passed over, but for Namespaces. Throws UsageError for a path that cannot be read.
 Resources read_resources(const ResourceOptions& options, Streams& io);

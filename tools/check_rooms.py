@@ -41,7 +41,7 @@ def libraries(names: str) -> frozenset[str]:
 # What the headers of core use, and so everything above them sees.
 COMMON = libraries("fmt openssl expected simdjson nlohmann")
 TESTS = libraries("doctest yaml-cpp")
-ALL_OF_CORE = ("core/base", "core/model", "core/jose", "core/policy", "core/bundle", "core/render", "core/plan", "core/engine")
+ALL_OF_CORE = ("core/base", "core/model", "core/jose", "core/policy", "core/bundle", "core/render", "core/plan", "core/engine", "core/inject")
 PROGRAM = COMMON | libraries("cli11 spdlog prometheus")
 
 ROOMS = {
@@ -53,6 +53,7 @@ ROOMS = {
     "core/render": Room(("core/model",), COMMON | libraries("mustache")),
     "core/plan": Room(("core/bundle", "core/render"), COMMON),
     "core/engine": Room(("core/bundle",), COMMON | libraries("xxhash")),
+    "core/inject": Room(("core/model", "core/render"), COMMON),
     "operator/log": Room(("core/base",), COMMON | libraries("spdlog")),
     "operator/asio": Room(("core/base",), COMMON | libraries("boost")),
     "operator/http": Room(("core/base", "operator/log"), COMMON | libraries("cpprest boost prometheus")),
@@ -63,8 +64,13 @@ ROOMS = {
     "operator/controllers": Room(
         (*ALL_OF_CORE, "operator/kube", "operator/idp", "operator/fleet", "operator/log"), COMMON | libraries("prometheus")
     ),
+    "operator/webhook": Room(
+        ("core/inject", "operator/kube", "operator/asio", "operator/log"),
+        COMMON | libraries("boost prometheus"),
+        test_rooms=("operator/fleet",),
+    ),
     "operator/app": Room(
-        (*ALL_OF_CORE, "operator/controllers", "operator/files", "operator/kube", "operator/idp", "operator/fleet", "operator/http"),
+        (*ALL_OF_CORE, "operator/controllers", "operator/webhook", "operator/files", "operator/kube", "operator/idp", "operator/fleet", "operator/http"),
         PROGRAM | libraries("boost"),
     ),
     "sidecar/agent": Room(

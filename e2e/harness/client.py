@@ -1,6 +1,6 @@
 """A small HTTP/1.1 client that only ever speaks to this machine.
 
-Whatever host a URL names, the connection goes to 127.0.0.1; the name is what TLS and the Host header see. That is
+Whatever host a URL names, the connection goes to 127.0.0.1 (or to the 127.x.y.z that it names); the name is what TLS and the Host header see. That is
 `curl --resolve`, and a promise: no test reaches another machine.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json as jsonlib
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -46,7 +47,8 @@ class _ToLoopback(http.client.HTTPConnection):
             self.sock.settimeout(self.timeout)
             self.sock.connect(str(self.unix_socket))
             return
-        self.sock = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+        literal = re.fullmatch(r"127(\.\d{1,3}){3}", self.host)
+        self.sock = socket.create_connection((self.host if literal else "127.0.0.1", self.port), self.timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.tls:
             self.sock = self.tls.wrap_socket(self.sock, server_hostname=self.host)

@@ -19,6 +19,7 @@ class Operator:
         self._folder = folder
         self.fleet_port = free_port()
         self._metrics_port = free_port()
+        self.webhook_port = free_port()
         self.kubeconfig = kubeconfig
         self.environment: dict[str, str] = {}
         self.process: Process | None = None
@@ -26,6 +27,10 @@ class Operator:
     @property
     def fleet_url(self) -> str:
         return f"https://localhost:{self.fleet_port}"
+
+    @property
+    def webhook_url(self) -> str:
+        return f"https://localhost:{self.webhook_port}"
 
     def argv(self, *extra: str) -> list[str]:
         return [
@@ -35,6 +40,8 @@ class Operator:
             f"--root-namespace={chart.NAMESPACE}",
             f"--fleet-listen=127.0.0.1:{self.fleet_port}",
             f"--metrics-listen=127.0.0.1:{self._metrics_port}",
+            f"--webhook-listen=127.0.0.1:{self.webhook_port}",
+            "--sidecar-image=localhost/sidecar:1",
             f"--templates={tools.REPO / 'templates'}",
             "--provider-allow-loopback",
             *extra,

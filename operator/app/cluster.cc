@@ -10,6 +10,7 @@
 #include "operator/app/cluster_keys.h"
 #include "operator/app/cluster_source.h"
 #include "operator/app/health.h"
+#include "operator/app/injector.h"
 #include "operator/app/kube_recorder.h"
 #include "operator/app/runtime.h"
 #include "operator/kube/connection.h"
@@ -118,6 +119,14 @@ Result<std::string> cluster_keys(const kube::ApiClient& api, const std::stop_tok
   return answer->body;
 }
 
+/// In this order nothing calls what is gone.
+Status stopped(ClusterSource& source, Runtime& runtime, KubeRecorder& recorder, Status outcome) {
+  source.stop();
+  runtime.stop();
+  recorder.stop();
+  return outcome;
+}
+
 }  // namespace
 
 Status run_in_cluster(const Options& options, const std::stop_token& stop) {
@@ -182,7 +191,11 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   const auto restored = patiently(ended.get_token(), "records",
                                   [&] { return restore_records(api, options.ns, live_runtime->controllers()); });
   source.start();
+  std::unique_ptr<Injector> injector;
   if (restored && source.wait_synced(ended.get_token())) {
+    auto started = Injector::start(options, *keys, api, index, metrics);
+    if (!started) return stopped(source, *runtime, recorder, tl::unexpected(started.error()));
+    injector = std::move(*started);
     live_runtime->lead();
     trouble.set("");
     log::info("operator leads", {{"term", (*leadership)->term()}, {"fleet", options.fleet_listen}});
@@ -194,10 +207,8 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
       trouble.set(source.trouble());
     }
   }
-  // In this order nothing calls what is gone.
-  source.stop();
-  runtime->stop();
-  recorder.stop();
+  injector.reset();
+  static_cast<void>(stopped(source, *runtime, recorder, {}));
   log::info("operator ends", {{"lost", lost.load()}});
   if (lost) return fail("another operator took the lead, or the Lease could not be renewed in time");
   return {};

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "core/base/duration.h"
 #include "core/base/text.h"
 #include "core/bundle/wire.h"
 
@@ -29,8 +30,12 @@ std::string inconsistency(const Options& options) {
                          in_quotes(*value));
     }
   }
-  for (const auto& [flag, value] :
-       {std::pair{"--fleet-listen", &options.fleet_listen}, {"--metrics-listen", &options.metrics_listen}}) {
+  if (options.standalone() && !options.injection.listen.empty())
+    return "--webhook-listen has no use with --source=" + options.source;
+  for (const auto& [flag, value] : {std::pair{"--fleet-listen", &options.fleet_listen},
+                                    {"--metrics-listen", &options.metrics_listen},
+                                    {"--webhook-listen", &options.injection.listen}}) {
+    if (value == &options.injection.listen && value->empty()) continue;
     const auto colon = value->rfind(':');
     const std::string port = colon == std::string::npos ? "" : value->substr(colon + 1);
     if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos) {
@@ -40,11 +45,39 @@ std::string inconsistency(const Options& options) {
   return "";
 }
 
+void add_injection(CLI::App& app, InjectionOptions& injection, std::string& lifetime) {
+  app.add_option("--webhook-listen", injection.listen,
+                 "ADDRESS:PORT for admission reviews, which put sidecars into pods; default: no webhook");
+  app.add_option(
+      "--webhook-certificate-dir", injection.certificate_dir,
+      "the folder with tls.crt and tls.key for it, looked at again and again; default: made by this program");
+  app.add_option("--webhook-certificate-lifetime", lifetime, "of a certificate made by this program, 10s to 8760h")
+      ->capture_default_str();
+  app.add_option("--sidecar-image", injection.image, "the image of the sidecars");
+  app.add_option("--sidecar-pull-policy", injection.pull_policy, "Always, IfNotPresent or Never")
+      ->capture_default_str();
+  app.add_option("--sidecar-resources", injection.resources, "requests and limits of a sidecar, as JSON");
+  app.add_option("--sidecar-operator", injection.operator_url,
+                 "where sidecars reach this program; default: https://mesh-auth-operator.NAMESPACE.svc:8443");
+  app.add_option("--native-sidecars", injection.native, "auto: where the server is 1.29 or later; on or off")
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->capture_default_str();
+}
+
+/// "" or what is wrong with it.
+std::string take_lifetime(const std::string& text, InjectionOptions& injection) {
+  const auto lifetime = parse_duration(text);
+  if (!lifetime || *lifetime < std::chrono::seconds(10))
+    return "--webhook-certificate-lifetime " + in_quotes(text) + ": a duration from 10s to 8760h would be right";
+  injection.certificate_lifetime = *lifetime;
+  return "";
+}
+
 }  // namespace
 
 std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   Options options;
-  std::string default_action = "Deny", format = "auto", level = "info";
+  std::string default_action = "Deny", format = "auto", level = "info", lifetime = "2160h";
   CLI::App app{
       "Turns IdentityProvider and AccessPolicy resources into nginx that knows who is calling and what they may do."};
   app.set_version_flag("--version", std::string("mesh-auth-operator ") + MESH_AUTH_VERSION);
@@ -64,6 +97,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   app.add_option("--fleet-name", options.fleet_names, "a further name or address in the fleet's certificate; repeats");
   app.add_option("--metrics-listen", options.metrics_listen, "ADDRESS:PORT for /metrics, /healthz and /readyz")
       ->capture_default_str();
+  add_injection(app, options.injection, lifetime);
   app.add_option("--templates", options.templates, "the folder of the templates");
   app.add_option("--token-file", options.token_file, "standalone: the secret that agents show");
   app.add_option("--min-term", options.min_term, "the least term of this start, after etcd was restored from a backup");
@@ -83,7 +117,9 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   options.log_format = *log::parse_format(format);
   options.log_level = *log::parse_level(level);
   if (options.root_namespace.empty()) options.root_namespace = options.ns;
-  if (const std::string wrong = inconsistency(options); !wrong.empty()) {
+  std::string wrong = inconsistency(options);
+  if (wrong.empty()) wrong = take_lifetime(lifetime, options.injection);
+  if (!wrong.empty()) {
     std::cerr << "mesh-auth-operator: " << wrong << "\n";
     exit_code = 2;
     return std::nullopt;

@@ -1,6 +1,7 @@
 // The operator's command line.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,17 @@
 #include "operator/log/log.h"
 
 namespace meshauth::app {
+
+/// The webhook that puts sidecars into pods.
+struct InjectionOptions {
+  std::string listen;           ///< empty: there is none
+  std::string certificate_dir;  ///< tls.crt and tls.key that somebody else makes; empty: made of our own authority
+  std::chrono::seconds certificate_lifetime{std::chrono::hours(24 * 90)};  ///< replaced at two thirds of it
+  std::string native = "auto";                                             ///< auto, on or off
+  std::string operator_url;  ///< where sidecars reach the fleet; empty: the Service
+  std::string image, pull_policy = "IfNotPresent";
+  std::string resources;  ///< JSON; empty: core/inject's
+};
 
 struct Options {
   std::string source = "kubernetes";  ///< or a folder of manifests
@@ -21,6 +33,7 @@ struct Options {
   std::string fleet_listen = "0.0.0.0:8443";
   std::vector<std::string> fleet_names;  ///< further names and addresses in the fleet's certificate
   std::string metrics_listen = "0.0.0.0:9090";
+  InjectionOptions injection;
   std::string templates;   ///< empty: found beside the program, else /usr/share/mesh-auth/templates
   std::string token_file;  ///< standalone: the secret shared with the agents; empty: made in OUTPUT/private
   std::uint64_t min_term = 0;

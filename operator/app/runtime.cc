@@ -11,15 +11,6 @@
 namespace meshauth::app {
 namespace {
 
-/// What agents may call the fleet: its Service, and names for development.
-std::vector<std::string> certificate_names(const Options& options) {
-  const std::string service = "mesh-auth-operator." + options.ns;
-  std::vector<std::string> names{
-      "mesh-auth-operator", service, service + ".svc", service + ".svc.cluster.local", "localhost", "127.0.0.1", "::1"};
-  names.insert(names.end(), options.fleet_names.begin(), options.fleet_names.end());
-  return names;
-}
-
 plan::Time now() {
   return std::chrono::floor<Seconds>(std::chrono::system_clock::now());
 }
@@ -44,6 +35,14 @@ controllers::FetchResult to_fetch_result(const idp::SourceResult& result) {
 }
 
 }  // namespace
+
+std::vector<std::string> certificate_names(const Options& options) {
+  const std::string service = "mesh-auth-operator." + options.ns;
+  std::vector<std::string> names{
+      "mesh-auth-operator", service, service + ".svc", service + ".svc.cluster.local", "localhost", "127.0.0.1", "::1"};
+  names.insert(names.end(), options.fleet_names.begin(), options.fleet_names.end());
+  return names;
+}
 
 Result<plan::MeshSettings> mesh_settings(const Options& options) {
   auto text = files::read_template(options.templates, "auth.conf.mustache");

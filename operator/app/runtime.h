@@ -25,6 +25,9 @@ namespace meshauth::app {
 /// plan's settings from the flags; reads the templates. Errors: no templates.
 Result<plan::MeshSettings> mesh_settings(const Options& options);
 
+/// What others may call this program: its Service, and names for development.
+std::vector<std::string> certificate_names(const Options& options);
+
 /// The fleet's listener, which answers 503 until a runtime leads. Errors: the address.
 Result<std::unique_ptr<fleet::FleetServer>> start_fleet(const Options& options, const MeshKeys& keys,
                                                         std::shared_ptr<fleet::Authenticator> authenticator,

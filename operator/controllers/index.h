@@ -81,6 +81,8 @@ class Index {
   std::set<std::string> workloads_of_source(const std::string& source) const;
   Keys policies_of_workload(const std::string& workload) const;
   Keys everything() const;
+  /// nullopt: there is no such namespace, as far as is known.
+  std::optional<std::map<std::string, std::string>> namespace_labels(const std::string& ns) const;
 
  private:
   struct PolicyEntry {

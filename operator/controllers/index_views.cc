@@ -64,6 +64,12 @@ std::optional<Pod> Index::pod(const std::string& id) const {
   return it == pods_.end() ? std::nullopt : std::optional(it->second);
 }
 
+std::optional<std::map<std::string, std::string>> Index::namespace_labels(const std::string& ns) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = namespaces_.find(ns);
+  return it == namespaces_.end() ? std::nullopt : std::optional(it->second);
+}
+
 std::map<std::string, std::string> Index::labels_locked(const std::string& ns) const {
   const auto it = namespaces_.find(ns);
   return it == namespaces_.end() ? std::map<std::string, std::string>() : it->second;

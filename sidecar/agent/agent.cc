@@ -64,8 +64,9 @@ Status Agent::Impl::prepare() {
   if (!decides()) {
     if (const auto socket = open_socket(); !socket) return socket;
   }
-  auto health =
-      HealthServer::start(io_, options_.health_listen, [this](std::string_view path) { return answer(path); });
+  auto health = HealthServer::start(
+      io_, options_.health_listen, [this](std::string_view path) { return answer(path); },
+      [this](std::string name) { return probe(std::move(name)); });
   if (!health) return tl::unexpected(health.error());
   health_ = std::move(*health);
   if (const auto folder = open_folder(); !folder) return folder;

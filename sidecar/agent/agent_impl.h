@@ -52,6 +52,7 @@ class Agent::Impl {
   Result<bundle::Trust> read_trust() const;
   void take_fresh(const std::string& json, const std::string& signature);
   HealthAnswer answer(std::string_view path);
+  net::Task<HealthAnswer> probe(std::string name);
   bool ready();
   std::string status_json();
 

@@ -12,13 +12,25 @@ bool Agent::Impl::ready() {
 }
 
 HealthAnswer Agent::Impl::answer(std::string_view path) {
+  if (path == "/startz") {
+    // nginx binds its ports before it starts workers: from now on nobody else in the pod gets them.
+    const bool started = nginx_.running() && applier_ && !applier_->workers().view().empty();
+    return started ? HealthAnswer{200, "ok\n", false} : HealthAnswer{503, "nginx has no worker yet\n", false};
+  }
   if (path == "/healthz") return {200, "ok\n", false};
   if (path == "/readyz") {
     return ready() ? HealthAnswer{200, "ok\n", false}
                    : HealthAnswer{503, "not every nginx worker has run a valid bundle yet\n", false};
   }
   if (path == "/status") return {200, status_json(), true};
-  return {404, "there are /healthz, /readyz and /status\n", false};
+  return {404, "there are /startz, /healthz, /readyz, /status and /probe/CONTAINER/KIND\n", false};
+}
+
+net::Task<HealthAnswer> Agent::Impl::probe(std::string name) {
+  for (const AppProbe& probe : options_.probes) {
+    if (probe.name == name) co_return co_await ask_application(probe);
+  }
+  co_return HealthAnswer{404, "no --probe has this name\n", false};
 }
 
 std::string Agent::Impl::status_json() {

@@ -47,6 +47,19 @@ TEST_CASE("from no bundle to a policy that decides, and on to the next without a
   CHECK(f.program.stop(SIGTERM) == 0);
 }
 
+TEST_CASE("the ports are held before there is a bundle; the application's probes are passed on without one") {
+  testing::Application other;
+  Fixture f({fmt::format(R"(--probe=app/liveness={{"httpGet":{{"port":{},"path":"/live"}}}})", other.port())});
+  CHECK(f.program.health("/startz").status == 0);
+  f.program.start();
+  REQUIRE(f.program.await_status(503));
+  CHECK(f.program.await_started());
+  CHECK(f.program.await_ready(false));
+  CHECK(f.program.health("/probe/app/liveness").status == 200);
+  CHECK(f.program.health("/probe/app/readiness").status == 404);
+  CHECK(f.program.health("/probe/../status").status == 404);
+}
+
 TEST_CASE("a new auth.conf is tested, reloaded and acked; one that nginx refuses changes nothing") {
   Fixture f;
   f.program.start();

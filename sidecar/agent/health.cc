@@ -13,7 +13,7 @@ constexpr auto kLimit = std::chrono::seconds(10);
 }  // namespace
 
 Result<std::unique_ptr<HealthServer>> HealthServer::start(net::asio::io_context& io, const std::string& listen,
-                                                          Answer answer) {
+                                                          Answer answer, Probe probe) {
   const auto colon = listen.rfind(':');
   std::string host = listen.substr(0, colon == std::string::npos ? 0 : colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
@@ -24,7 +24,7 @@ Result<std::unique_ptr<HealthServer>> HealthServer::start(net::asio::io_context&
   if (error || !number || std::stoul(port) > 65535) {
     return fail("--health-listen is {}; ADDRESS:PORT would be right", in_quotes(listen));
   }
-  std::unique_ptr<HealthServer> server(new HealthServer(io, std::move(answer)));
+  std::unique_ptr<HealthServer> server(new HealthServer(io, std::move(answer), std::move(probe)));
   const net::tcp::endpoint endpoint(address, static_cast<std::uint16_t>(std::stoul(port)));
   server->acceptor_.open(endpoint.protocol(), error);
   if (!error) server->acceptor_.set_option(net::tcp::acceptor::reuse_address(true), error);
@@ -56,6 +56,13 @@ net::Task<> HealthServer::accept() {
   }
 }
 
+net::Task<HealthAnswer> HealthServer::answer(bool get, std::string path) {
+  constexpr std::string_view kProbe = "/probe/";
+  if (!get) co_return HealthAnswer{405, "use GET\n", false};
+  if (path.starts_with(kProbe)) co_return co_await probe_(path.substr(kProbe.size()));
+  co_return answer_(path);
+}
+
 net::Task<> HealthServer::serve(net::tcp::socket socket) {
   ++connections_;
   net::beast::tcp_stream stream(std::move(socket));
@@ -70,7 +77,7 @@ net::Task<> HealthServer::serve(net::tcp::socket socket) {
     const auto& request = parser.get();
     const std::string_view target(request.target().data(), request.target().size());
     const bool get = request.method() == net::http::verb::get || request.method() == net::http::verb::head;
-    const auto answer = get ? answer_(target.substr(0, target.find('?'))) : HealthAnswer{405, "use GET\n", false};
+    const HealthAnswer answer = co_await this->answer(get, std::string(target.substr(0, target.find('?'))));
     net::http::response<net::http::string_body> response(static_cast<net::http::status>(answer.status),
                                                          request.version());
     response.keep_alive(request.keep_alive());

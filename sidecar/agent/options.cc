@@ -85,6 +85,8 @@ struct Raw {
   std::string operator_url;
   std::string flavour = "Module";
   std::vector<std::string> maps;
+  std::string listen_address;
+  std::vector<std::string> probes;
   std::string workers = "auto";
   std::string log_format = "auto";
   std::string log_level = "info";
@@ -112,6 +114,13 @@ void add_options(CLI::App& app, Options& options, Raw& raw) {
                  "LISTEN:APP[:http1|grpc], may be repeated: nginx listens on LISTEN and passes to APP; each is a PORT "
                  "or ADDRESS:PORT")
       ->required();
+  app.add_option("--listen-address", raw.listen_address,
+                 "The IP address on which nginx listens where --map names a port alone; default: all of IPv4");
+  app.add_option("--probe", raw.probes,
+                 "CONTAINER/KIND=JSON, may be repeated: a probe of the application, which is asked for as "
+                 "/probe/CONTAINER/KIND of --health-listen; JSON: the probe's httpGet or tcpSocket and timeoutSeconds")
+      ->expected(1)
+      ->take_all();
   app.add_option("--flavour", raw.flavour,
                  "Module: our module in nginx decides. AuthRequest: a stock nginx asks this agent. As the label "
                  "meshauth.dev/flavour of the pod says")
@@ -119,7 +128,8 @@ void add_options(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--nginx", options.nginx, "The nginx program")->capture_default_str();
   app.add_option("--module", options.module, "The nginx module")->capture_default_str();
   app.add_option("--templates", options.templates, "Folder with nginx.conf.mustache")->capture_default_str();
-  app.add_option("--health-listen", options.health_listen, "ADDRESS:PORT of /healthz, /readyz and /status")
+  app.add_option("--health-listen", options.health_listen,
+                 "ADDRESS:PORT of /startz, /healthz, /readyz, /status and /probe/")
       ->capture_default_str();
 }
 
@@ -173,10 +183,38 @@ Status read_workers(const Raw& raw, Options& options) {
   return {};
 }
 
+/// The address as nginx's listen takes it.
+Result<std::string> read_listen_address(const std::string& text) {
+  net::error_code error;
+  const auto address = net::asio::ip::make_address(text, error);
+  if (error) return fail("--listen-address is {}; an IP address would be right", in_quotes(text));
+  return address.is_v6() ? fmt::format("[{}]", text) : text;
+}
+
+Status read_probes(const Raw& raw, Options& options) {
+  for (const auto& text : raw.probes) {
+    auto probe = parse_app_probe(text);
+    if (!probe) return tl::unexpected(probe.error());
+    for (const auto& other : options.probes) {
+      if (other.name == probe->name) return fail("--probe: {} is there twice", probe->name);
+    }
+    options.probes.push_back(std::move(*probe));
+  }
+  return {};
+}
+
 Status read_mappings(const Raw& raw, Options& options) {
+  std::string address;
+  if (!raw.listen_address.empty()) {
+    auto read = read_listen_address(raw.listen_address);
+    if (!read) return tl::unexpected(read.error());
+    address = std::move(*read);
+  }
   for (const auto& text : raw.maps) {
     auto mapping = parse_mapping(text);
     if (!mapping) return tl::unexpected(mapping.error());
+    const bool port_alone = mapping->listen.find_first_not_of(kPortCharacters) == std::string::npos;
+    if (port_alone && !address.empty()) mapping->listen = fmt::format("{}:{}", address, mapping->listen);
     for (const auto& other : options.mappings) {
       if (other.listen == mapping->listen) return fail("--map: two servers listen on {}", mapping->listen);
     }
@@ -212,6 +250,7 @@ Status check(const Raw& raw, Options& options) {
   }
   if (const auto read = read_logging(raw, options); !read) return read;
   if (const auto read = read_workers(raw, options); !read) return read;
+  if (const auto read = read_probes(raw, options); !read) return read;
   return read_mappings(raw, options);
 }
 

@@ -10,6 +10,7 @@
 #include "core/base/result.h"
 #include "core/render/flavour.h"
 #include "operator/log/log.h"
+#include "sidecar/agent/app_probe.h"
 
 namespace meshauth::agent {
 
@@ -49,6 +50,7 @@ struct Options {
   std::string module = "/usr/lib/nginx/modules/ngx_http_mesh_auth_module.so";
   std::string templates = "/usr/share/mesh-auth/templates";
   std::vector<Mapping> mappings;
+  std::vector<AppProbe> probes;
   std::string health_listen = "127.0.0.1:9180";
   std::string mode = "on";  ///< on or observe
   std::string path_allow;   ///< as the module's directive takes it; empty: nothing

@@ -54,6 +54,28 @@ Usage parse(std::vector<const char*> more) {
   return parse_options(static_cast<int>(argv.size()), argv.data());
 }
 
+TEST_CASE("an address for listeners goes before those that are a port alone") {
+  const auto listen = [](const char* address) {
+    const auto usage = parse({"--map=80:80", "--map=127.0.0.1:81:82", address});
+    return usage.options ? usage.options->mappings[0].listen + " " + usage.options->mappings[1].listen : usage.text;
+  };
+  CHECK(listen("--listen-address=10.0.0.5") == "10.0.0.5:80 127.0.0.1:81");
+  CHECK(listen("--listen-address=fd00::1") == "[fd00::1]:80 127.0.0.1:81");
+  CHECK(listen("--listen-address=").find("--listen-address") == 0);
+  CHECK(listen("--listen-address=$(POD_IP)").find("--listen-address is \"$(POD_IP)\"; an IP address") == 0);
+  CHECK(listen("--listen-address=a;b").find("an IP address would be right") != std::string::npos);
+  CHECK(parse({"--map=80:80", "--listen-address=1.2.3.4", "--map=1.2.3.4:80:81"}).exit_code == 2);
+}
+
+TEST_CASE("probes have names of their own") {
+  const char* probe = "--probe=app/live={\"httpGet\":{\"port\":1,\"path\":\"/a,b\"}}";
+  const auto usage = parse({"--map=80:80", probe, "--probe=app/ready={\"tcpSocket\":{\"port\":2}}"});
+  REQUIRE_MESSAGE(usage.options, usage.text);
+  REQUIRE(usage.options->probes.size() == 2);
+  CHECK(usage.options->probes[0].path == "/a,b");
+  CHECK(parse({"--map=80:80", probe, probe}).text == "--probe: app/live is there twice\n");
+}
+
 TEST_CASE("a flavour is one that this agent runs") {
   CHECK(parse({"--map=80:81"}).options->flavour == render::Flavour::Module);
   CHECK(parse({"--map=80:81", "--flavour=AuthRequest"}).options->flavour == render::Flavour::AuthRequest);

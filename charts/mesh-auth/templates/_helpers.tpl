@@ -16,12 +16,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* With (list IMAGE VALUES, CONTEXT). */}}
 {{- define "mesh-auth.image" -}}
-{{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- $image := index . 0 -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ $image.repository }}:{{ $image.tag | default (index . 1).Chart.AppVersion }}
 {{- end -}}
+{{- end }}
+
+{{/* Known to the operator, which writes caBundle into it and may write nothing else of that kind. */}}
+{{- define "mesh-auth.injector" -}}
+mesh-auth-injector
 {{- end }}
 
 {{- define "mesh-auth.rootNamespace" -}}

@@ -200,6 +200,10 @@ bool Program::await_status(int status, const std::string& path) const {
   return await([&] { return get(path).status == status; });
 }
 
+bool Program::await_started() const {
+  return await([&] { return health("/startz").status == 200; });
+}
+
 bool Program::await_ready(bool ready) const {
   return await([&] { return http_get(health_port_, "/readyz").status == (ready ? 200 : 503); });
 }

@@ -57,7 +57,9 @@ class Program {
   /// Until a request is answered like this.
   bool await_status(int status, const std::string& path = "/") const;
   bool await_ready(bool ready) const;
+  bool await_started() const;
   bool await_refused() const { return await_status(0); }  ///< nobody listens
+  HttpAnswer health(const std::string& path) const { return http_get(health_port_, path); }
   std::string status() const { return http_get(health_port_, "/status").body; }
   std::string current_revision() const;
   std::string bundle_dir() const { return folder_.path() + "/bundle"; }
