@@ -105,6 +105,7 @@ fmt: ## formats our sources in place
 lint: ## clang-format and clang-tidy over our sources; a file that passed is looked at again when it changes
 	@tools/format.sh --check
 	@cmake --preset tidy >/dev/null
+	@cmake --build build/tidy --target nginx_headers >/dev/null
 	@tools/tidy.py --jobs $(JOBS)
 
 clean: ## removes build/

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <tuple>
+
 using namespace meshauth;
 
 TEST_CASE("addresses of both families are read and written") {

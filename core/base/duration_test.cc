@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <tuple>
+
 using namespace meshauth;
 using namespace std::chrono_literals;
 

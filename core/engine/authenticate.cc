@@ -74,7 +74,8 @@ std::shared_ptr<const policy::Match> match_of(const Snapshot& snapshot, const Au
   policy::Principal principal;
   principal.claims = who.claims;
   std::optional<JsonDoc> again;
-  if (!principal.claims && (again = who.caller->claims())) principal.claims = again->root();
+  if (!principal.claims) again = who.caller->claims();
+  if (again) principal.claims = again->root();
   for (const std::size_t i : who.accepted) {
     const CallerIdentity& identity = who.caller->identities[i];
     principal.identities.push_back(

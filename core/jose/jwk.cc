@@ -110,12 +110,12 @@ Status read_rsa(object jwk, Jwk& out, Members& members) {
     return fail("RSA exponent is {}; it must be odd and at least 3", to_uint64(*e));
   const Ossl<OSSL_PARAM_BLD> builder(OSSL_PARAM_BLD_new());
   const auto modulus = to_bignum(*n), exponent = to_bignum(*e);
-  if (!builder || !modulus || !exponent ||
-      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get()) != 1 ||
-      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, exponent.get()) != 1 ||
-      !(out.key = public_key("RSA", builder.get()))) {
-    return fail("OpenSSL refuses this RSA key");
+  if (builder && modulus && exponent &&
+      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get()) == 1 &&
+      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, exponent.get()) == 1) {
+    out.key = public_key("RSA", builder.get());
   }
+  if (!out.key) return fail("OpenSSL refuses this RSA key");
   members.required = {{"e", base64url_encode(*e)}, {"n", base64url_encode(*n)}};
   return {};
 }
@@ -133,12 +133,12 @@ Status read_ec(object jwk, Jwk& out, Members& members) {
   }
   const std::string point = '\4' + *x + *y;  // SEC 1 section 2.3.3, uncompressed
   const Ossl<OSSL_PARAM_BLD> builder(OSSL_PARAM_BLD_new());
-  if (!builder ||
-      OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve->openssl_name, 0) != 1 ||
-      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()) != 1 ||
-      !(out.key = public_key("EC", builder.get()))) {
-    return fail("the point is not on curve {}", curve->name);
+  if (builder &&
+      OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve->openssl_name, 0) == 1 &&
+      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()) == 1) {
+    out.key = public_key("EC", builder.get());
   }
+  if (!out.key) return fail("the point is not on curve {}", curve->name);
   members.required = {{"crv", out.crv}, {"x", base64url_encode(*x)}, {"y", base64url_encode(*y)}};
   return {};
 }

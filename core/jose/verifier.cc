@@ -75,7 +75,10 @@ struct Verifier::Impl {
 
 Verifier::Impl::Impl(std::vector<ProviderSettings> settings, std::map<std::string, KeySet> key_sets)
     : providers(std::move(settings)), by_id(providers.size()) {
-  for (auto& entry : key_sets) rings.try_emplace(entry.first, entry.first, std::move(entry.second));
+  while (!key_sets.empty()) {
+    auto entry = key_sets.extract(key_sets.begin());
+    rings.try_emplace(entry.key(), entry.key(), std::move(entry.mapped()));
+  }
   for (const ProviderSettings& provider : providers) {
     ring_of.push_back(&rings.try_emplace(provider.key_source, provider.key_source, KeySet{}).first->second);
   }

@@ -104,6 +104,7 @@ json effective(const model::IdentityProvider& provider) {
     required.push_back({{"path", c.path}, {"operator", claim_operator_name(c.op)}, {"values", c.values}});
   }
   std::vector<std::string> types;
+  types.reserve(s.token_types.size());
   for (const std::string& type : s.token_types) types.push_back(type.empty() ? "(none)" : type);
   json out{{"issuerAliases", s.issuer_aliases},
            {"audienceClaim", s.audience_claim},

@@ -139,6 +139,7 @@ Result<WorkloadPlan> plan_workload(const WorkloadView& view, const MeshSettings&
     if (auto keys = view.keys(settings.key_source)) jwks.sources.emplace(settings.key_source, std::move(keys->set));
   }
   std::vector<const model::AccessPolicy*> pointers;
+  pointers.reserve(selected.size());
   for (const auto& policy : selected) {
     pointers.push_back(&policy);
     plan.policies.push_back(policy.meta.id());

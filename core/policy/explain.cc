@@ -219,6 +219,7 @@ void Explainer::other_when(const model::Rule& rule, Failures& out) const {
       const auto holds = [&](const Cidr& block) { return block.contains(request_.source); };
       if (std::any_of(source->blocks.begin(), source->blocks.end(), holds)) continue;
       std::vector<std::string> blocks;
+      blocks.reserve(source->blocks.size());
       for (const Cidr& block : source->blocks) blocks.push_back(block.text());
       out.push_back({at + ".sourceIPs", "an address in " + listed(blocks), request_.source.text()});
     }

@@ -301,6 +301,7 @@ Controllers::Counts Controllers::counts() const {
   std::vector<std::string> ids;
   {
     const std::lock_guard lock(mutex_);
+    ids.reserve(states_.size());
     for (const auto& [id, state] : states_) ids.push_back(id);
   }
   for (const std::string& id : ids) {

@@ -54,6 +54,7 @@ std::vector<Pod> Index::pods(const std::string& workload) const {
   std::vector<Pod> out;
   const auto it = workloads_.find(workload);
   if (it == workloads_.end()) return out;
+  out.reserve(it->second.pods.size());
   for (const std::string& id : it->second.pods) out.push_back(pods_.at(id));
   return out;
 }

@@ -56,6 +56,7 @@ std::vector<std::string> Store::index_values(const std::string& name) const {
   const std::shared_lock lock(mutex_);
   std::vector<std::string> out;
   if (const auto index = indexes_.find(name); index != indexes_.end()) {
+    out.reserve(index->second.keys.size());
     for (const auto& [value, keys] : index->second.keys) out.push_back(value);
   }
   return out;

@@ -50,6 +50,7 @@ Processes::Processes(net::asio::io_context& io) : io_(io), signals_(io, SIGCHLD)
 
 Result<pid_t> Processes::start(const std::vector<std::string>& argv, int errors, Exited exited) {
   std::vector<char*> raw;
+  raw.reserve(argv.size() + 1);
   for (const auto& word : argv) raw.push_back(const_cast<char*>(word.c_str()));
   raw.push_back(nullptr);
   const pid_t parent = ::getpid();

@@ -77,6 +77,7 @@ std::optional<double> Workers::swap_ms(const std::string& revision) {
 std::vector<WorkerView> Workers::view() {
   drop_dead();
   std::vector<WorkerView> out;
+  out.reserve(workers_.size());
   for (const auto& [key, worker] : workers_) out.push_back(worker);
   return out;
 }
