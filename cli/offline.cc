@@ -10,8 +10,6 @@
 namespace meshauth::cli {
 namespace {
 
-constexpr std::size_t kClaimsBytes = 64 * 1024;
-
 std::optional<plan::SourceKeys> keys_of_source(const Resources& resources, const std::string& source,
                                                const Keys& keys) {
   for (const auto& [id, held] : resources.providers) {

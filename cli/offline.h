@@ -37,6 +37,9 @@ struct OfflineRequest {
   std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
 };
 
+/// Claims of a caller at most, as JSON.
+constexpr std::size_t kClaimsBytes = 64 * 1024;
+
 /// Who asks: nobody, a token, or claims that count as verified by one provider.
 struct OfflineCaller {
   std::string token;

@@ -9,7 +9,6 @@
 namespace meshauth::cli {
 namespace {
 
-constexpr std::size_t kClaimsBytes = 64 * 1024;
 constexpr std::size_t kTokenBytes = 1024 * 1024;  // more than any token may have: the engine says token_too_large
 
 OfflineRequest request_of(const QuestionOptions& options) {

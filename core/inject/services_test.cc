@@ -30,7 +30,7 @@ std::string ways(const char* ports, const char* capture = "Explicit", const char
   return out;
 }
 
-bool says(const std::string& text, const std::string& part) {
+bool warns(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
@@ -41,12 +41,12 @@ TEST_CASE("a Service that goes to the sidecar is fine, by number and by name") {
 }
 
 TEST_CASE("a Service that goes past it is told, with what would be right") {
-  CHECK(says(ways(R"([{"port": 80, "targetPort": "http"}])"), "targetPort \"http\" is the application's own"));
-  CHECK(says(ways(R"([{"port": 8081}])"), "8080 would be right"));
-  CHECK(says(ways(R"([{"port": 1, "targetPort": "metrics"}])"), "targetPort \"metrics\" (TCP 9100) goes past"));
-  CHECK(says(ways(R"([{"port": 9100}])", "Transparent"), "goes past the sidecar"));
-  CHECK(says(ways(R"([{"port": 9000, "protocol": "UDP"}])"), "(UDP 9000) goes past"));
-  CHECK(says(ways(R"([{"port": 1, "targetPort": 9180}])"), "is the agent's"));
+  CHECK(warns(ways(R"([{"port": 80, "targetPort": "http"}])"), "targetPort \"http\" is the application's own"));
+  CHECK(warns(ways(R"([{"port": 8081}])"), "8080 would be right"));
+  CHECK(warns(ways(R"([{"port": 1, "targetPort": "metrics"}])"), "targetPort \"metrics\" (TCP 9100) goes past"));
+  CHECK(warns(ways(R"([{"port": 9100}])", "Transparent"), "goes past the sidecar"));
+  CHECK(warns(ways(R"([{"port": 9000, "protocol": "UDP"}])"), "(UDP 9000) goes past"));
+  CHECK(warns(ways(R"([{"port": 1, "targetPort": 9180}])"), "is the agent's"));
 }
 
 TEST_CASE("a Service of others, or what is none, is passed over") {

@@ -3,16 +3,13 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/base64.h"
+#include "core/inject/shape.h"
 
 namespace meshauth::webhook {
 namespace {
 
+using inject::text_at;
 using nlohmann::json;
-
-std::string text_at(const json& object, const char* name) {
-  const auto at = object.is_object() ? object.find(name) : object.end();
-  return object.is_object() && at != object.end() && at->is_string() ? at->get<std::string>() : "";
-}
 
 }  // namespace
 

@@ -2,20 +2,17 @@
 
 #include "core/base/base64.h"
 #include "core/base/text.h"
+#include "core/inject/shape.h"
 #include "operator/kube/object.h"
 
 namespace meshauth::webhook {
 namespace {
 
+using inject::text_at;
 using nlohmann::json;
 
 constexpr std::string_view kVersion = "admission.k8s.io/v1";
 constexpr std::size_t kMostMessage = 1024;
-
-std::string text_at(const json& object, const char* name) {
-  const auto at = object.is_object() ? object.find(name) : object.end();
-  return object.is_object() && at != object.end() && at->is_string() ? at->get<std::string>() : "";
-}
 
 Reviewed malformed(std::string why) {
   return {Outcome::Malformed, std::move(why), "", ""};
