@@ -19,7 +19,7 @@ constexpr std::size_t kMostPortsText = 1024;
 std::optional<std::uint16_t> port_of(std::string_view text) {
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || end != text.data() + text.size() || port == 0 || text.starts_with('0')) return {};
+  if (error != std::errc() || end != text.data() + text.size() || text.starts_with('0')) return {};
   return port;
 }
 
