@@ -33,7 +33,7 @@ decisions() {
 
 mutants() {
   local room
-  for room in core/policy core/jose core/engine core/render; do
+  for room in core/policy core/jose core/engine core/render core/inject; do
     ninja -C build -j"$jobs" "${room/\//_}_test" >/dev/null
     tools/mutants.py build "$room"
   done
