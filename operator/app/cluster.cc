@@ -184,7 +184,7 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   const auto runtime = Runtime::make(
       options, *keys, (*leadership)->term(), index, recorder,
       {std::move(*fleet), [&api](const std::stop_token& fetch) { return cluster_keys(api, fetch); }}, metrics);
-  live_recorder = &recorder;
+  live_recorder = &recorder;  // NOLINT(clang-analyzer-deadcode.DeadStores): source_handlers holds a reference to it
   live_runtime = runtime.get();
 
   trouble.set("the first lists are not in yet");

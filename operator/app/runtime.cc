@@ -135,7 +135,7 @@ void Runtime::export_counts(http::Metrics& metrics) {
 }
 
 /// Replaces the fleet's certificate at two thirds of its life.
-void Runtime::keep_certificate(const std::stop_token& stop, std::vector<std::string> names) {
+void Runtime::keep_certificate(const std::stop_token& stop, const std::vector<std::string>& names) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);

@@ -59,7 +59,7 @@ class Runtime {
   Runtime(const Options& options, const MeshKeys& keys, std::uint64_t term, controllers::Index& index,
           controllers::Recorder& recorder, http::Metrics& metrics);
   void export_counts(http::Metrics& metrics);
-  void keep_certificate(const std::stop_token& stop, std::vector<std::string> names);
+  void keep_certificate(const std::stop_token& stop, const std::vector<std::string>& names);
 
   const MeshKeys keys_;
   const int worker_count_;
