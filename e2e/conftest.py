@@ -17,6 +17,7 @@ from harness.mesh import Mesh
 from harness.operator import Operator
 from harness.resources import GROUP
 from harness.supervisor import Supervisor
+from harness.wait import await_until
 
 _LOGS = tools.REPO / "build" / "e2e" / "logs"
 
@@ -85,8 +86,14 @@ def crds(cluster):
     cluster.kubectl("apply", "--server-side", "-f", str(tools.REPO / "crds"))
     names = [f"{plural}.{GROUP}" for plural in ("identityproviders", "accesspolicies")]
     for name in names:
-        cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
+        # kubectl wait gives up on an object that has no conditions yet.
+        await_until(f"crd/{name} is served", lambda name=name: _is_established(cluster.find("crd", name) or {}), within=30)
     return [cluster.find("crd", name) for name in names]
+
+
+def _is_established(crd: dict) -> bool:
+    conditions = crd.get("status", {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 @pytest.fixture(scope="session")

@@ -48,12 +48,15 @@ class Unit:
         return str(self.file.relative_to(REPO))
 
 
-def is_ours(file: Path) -> bool:
-    return str(file).startswith(OURS)
+def is_ours(file: Path, build: Path) -> bool:
+    """Files of a room that are compiled together are looked at together."""
+    if file.is_relative_to(build):
+        return file.parent.name == "Unity"
+    return file.is_relative_to(REPO) and str(file.relative_to(REPO)).startswith(OURS)
 
 
 def is_test(file: Path) -> bool:
-    return file.name.endswith("_test.cc") or bool({"testing", "tests"} & set(file.parts))
+    return file.name.endswith("_test.cc") or bool({"testing", "tests"} & set(file.parts)) or "_test.dir/" in str(file)
 
 
 def checks_of(file: Path) -> list[str]:
@@ -65,7 +68,7 @@ def units(build: Path, only: list[Path]) -> list[Unit]:
     found: dict[Path, Unit] = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
         file = Path(entry["file"])
-        if file.is_relative_to(REPO) and is_ours(file.relative_to(REPO)) and (not only or file in only):
+        if is_ours(file, build) and (not only or file in only):
             found.setdefault(file, Unit(file, Path(entry["directory"]), tuple(shlex.split(entry["command"]))))
     return sorted(found.values(), key=lambda unit: (is_test(unit.file), unit.file))
 
@@ -85,7 +88,8 @@ def run(unit: Unit, build: Path, salt: bytes, cache: Path) -> tuple[Unit, str, f
     start = time.monotonic()
     checks = checks_of(unit.file)
     try:
-        key = hashlib.sha256(salt + shlex.join([*checks, *unit.command]).encode() + preprocessed(unit)).hexdigest()
+        text = shlex.join([*checks, *unit.command]).encode() + preprocessed(unit)
+        key = hashlib.sha256(salt + text.replace(str(REPO).encode(), b"")).hexdigest()  # the same in every clone
     except subprocess.CalledProcessError as failure:
         return unit, failure.stderr.decode(errors="replace"), time.monotonic() - start
     if (cache / key).exists():

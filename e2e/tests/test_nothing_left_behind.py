@@ -69,7 +69,7 @@ def test_a_run_that_is_killed_leaves_nothing(tmp_path, number):
     with _victim(tmp_path, "wait") as (victim, pids, folder):
         assert all(started for _, started in pids) and folder.is_dir()
         os.killpg(victim.pid, number)
-        victim.wait(10)
+        victim.wait(30)
         _await_gone(pids)
         await_until("its folder is gone", lambda: not folder.exists())
 
