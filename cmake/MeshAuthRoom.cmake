@@ -7,8 +7,8 @@
 # compute for long; they are optimized, and take the precompiled headers of rooms.
 #
 # With MESH_AUTH_UNITY the files of a room are compiled six at a time, which saves a third of the build: each template that
-# they share is made once. So what two files of a room hide in unnamed namespaces has two names. The presets debug, tidy and
-# fuzz compile each file by itself, and so find one that includes too little.
+# they share is made once. So what two files of a room hide in unnamed namespaces has two names. The presets debug and fuzz
+# compile each file by itself, and so find one that includes too little.
 option(MESH_AUTH_UNITY "compile the files of a room together" OFF)
 
 function(mesh_auth_unity target)
