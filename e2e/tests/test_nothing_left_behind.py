@@ -23,10 +23,11 @@ _E2E = tools.REPO / "e2e"
 
 # Starts a program that ignores SIGTERM and has a child of its own, says their pids, and then does as told.
 _VICTIM = """
-import os, sys, tempfile, time
+import os, signal, sys, tempfile, time
 from pathlib import Path
 from harness.supervisor import Supervisor
 from harness.wait import await_until
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored in what it starts with &
 logs = Path(sys.argv[1])
 owner = Supervisor(logs)
 folder = Path(tempfile.mkdtemp(dir=logs)); owner.remove_at_end(folder)

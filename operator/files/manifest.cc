@@ -112,7 +112,7 @@ json scalar(const YAML::Mark& mark, const std::string& tag, const std::string& t
   if (tag.empty() || tag == "?") return plain_scalar(mark, text);
   const std::string_view name =
       std::string_view(tag).starts_with(kCore) ? std::string_view(tag).substr(kCore.size()) : "";
-  const json value = plain_scalar(mark, text);
+  json value = plain_scalar(mark, text);
   const bool fits = (name == "null" && value.is_null()) || (name == "bool" && value.is_boolean()) ||
                     (name == "int" && value.is_number_integer()) || (name == "float" && value.is_number());
   if (!fits) refuse(mark, "tag {} is not known, or does not fit its value; remove it", in_quotes(tag));

@@ -96,7 +96,7 @@ Headers to_headers(const web::http::http_headers& headers) {
 }
 
 // Tells the exchange how the body ended.
-void finish_with(const std::shared_ptr<Exchange>& exchange, web::http::http_response answer) {
+void finish_with(const std::shared_ptr<Exchange>& exchange, const web::http::http_response& answer) {
   answer.content_ready().then([exchange](const pplx::task<web::http::http_response>& done) {
     try {
       done.get();

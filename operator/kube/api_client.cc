@@ -61,7 +61,8 @@ void ApiClient::count(const std::string& method, int code) const {
       .Increment();
 }
 
-ApiResult<http::Response> ApiClient::exchange(http::Request request, std::size_t max_body, std::stop_token stop) const {
+ApiResult<http::Response> ApiClient::exchange(const http::Request& request, std::size_t max_body,
+                                              std::stop_token stop) const {
   const auto answer = client_->send(request, {options_.deadline, max_body}, std::move(stop));
   count(request.method, answer ? answer->status : 0);
   if (!answer) return tl::unexpected(ApiError{.message = answer.error().message});
@@ -137,7 +138,7 @@ ApiResult<Object> ApiClient::list_page(const Resource& resource, const Selection
 }
 
 ApiResult<std::vector<Object>> ApiClient::list(const Resource& resource, const Selection& selection, bool metadata_only,
-                                               std::stop_token stop) const {
+                                               const std::stop_token& stop) const {
   std::vector<Object> objects;
   PageRequest next{.metadata_only = metadata_only};
   for (int page = 0; page < kMaxPages; ++page) {

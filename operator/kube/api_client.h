@@ -82,7 +82,7 @@ class ApiClient {
                               std::stop_token stop = {}) const;
   /// All pages of one consistent list; an expired continue token is an error.
   ApiResult<std::vector<Object>> list(const Resource& resource, const Selection& selection, bool metadata_only = false,
-                                      std::stop_token stop = {}) const;
+                                      const std::stop_token& stop = {}) const;
 
   /// Blocks while the watch lasts. A refusal by the API server is an ApiError; how a stream ended is the value.
   ApiResult<http::StreamEnd> watch(const Resource& resource, const Selection& selection, const WatchRequest& request,
@@ -95,7 +95,7 @@ class ApiClient {
   struct Counters;
 
   ApiResult<Object> call(http::Request request, std::stop_token stop) const;
-  ApiResult<http::Response> exchange(http::Request request, std::size_t max_body, std::stop_token stop) const;
+  ApiResult<http::Response> exchange(const http::Request& request, std::size_t max_body, std::stop_token stop) const;
   void count(const std::string& method, int code) const;
 
   std::shared_ptr<http::Client> client_;

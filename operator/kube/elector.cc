@@ -29,7 +29,8 @@ Elector::Elector(const ApiClient& api, LeaseOptions options, http::Metrics& metr
 
 Elector::~Elector() = default;
 
-Result<std::unique_ptr<Leadership>> Elector::lead(std::function<void(const std::string&)> lost, std::stop_token stop) {
+Result<std::unique_ptr<Leadership>> Elector::lead(std::function<void(const std::string&)> lost,
+                                                  const std::stop_token& stop) {
   LeaseWatch watch;
   std::string said;
   while (!stop.stop_requested()) {

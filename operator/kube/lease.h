@@ -95,7 +95,8 @@ class Elector {
   /// Blocks until we lead, with a term greater than any before: each start and each gain raises it, also when the
   /// Lease still names our identity. Null only after a stop request. An error: waiting cannot help (the term cannot be
   /// read, or we may not write Leases). lost runs once, in a thread of its own; it must not destroy the Leadership.
-  Result<std::unique_ptr<Leadership>> lead(std::function<void(const std::string& why)> lost, std::stop_token stop);
+  Result<std::unique_ptr<Leadership>> lead(std::function<void(const std::string& why)> lost,
+                                           const std::stop_token& stop);
 
  private:
   struct Gauge;

@@ -14,6 +14,9 @@ template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
+// C++20 needs none; clang has learnt so late.
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
 
 prometheus::Counter& counter(http::Metrics& metrics, const char* name, const char* help, const Resource& resource) {
   return prometheus::BuildCounter()

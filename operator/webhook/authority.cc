@@ -31,7 +31,7 @@ json authority_patch(const json& configuration, const std::string& authority_pem
           {"webhooks", std::move(ours)}};
 }
 
-Result<Kept> keep_authority(const kube::ApiClient& api, const std::string& authority_pem, std::stop_token stop) {
+Result<Kept> keep_authority(const kube::ApiClient& api, const std::string& authority_pem, const std::stop_token& stop) {
   const auto found = api.get(kWebhookConfigurations, "", kConfigurationName, stop);
   if (!found) {
     if (found.error().not_found()) return Kept::NoConfiguration;

@@ -19,7 +19,8 @@ enum class Kept { Already, Written, NoConfiguration };
 
 /// Every webhook of the configuration has this caBundle afterwards; written only where one differs. Errors: what the
 /// API server said.
-Result<Kept> keep_authority(const kube::ApiClient& api, const std::string& authority_pem, std::stop_token stop = {});
+Result<Kept> keep_authority(const kube::ApiClient& api, const std::string& authority_pem,
+                            const std::stop_token& stop = {});
 
 /// Server-side apply of caBundle where it is to be another one; nullptr (JSON null) where nothing is to do.
 nlohmann::json authority_patch(const nlohmann::json& configuration, const std::string& authority_pem);

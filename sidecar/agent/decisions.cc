@@ -49,12 +49,12 @@ void Decisions::look_at_fresh() {
   auto fresh = folder_.load_fresh();
   if (!fresh) {
     // Its two files are replaced one after the other: between them the signature does not fit, which is no news.
-    if (watched_fresh_.refused(std::move(stamp), fresh.error().message, now())) {
+    if (watched_fresh_.refused(stamp, fresh.error().message, now())) {
       log::debug("fresh.json was not taken", {{"error", fresh.error()}});
     }
     return;
   }
-  watched_fresh_.accepted(std::move(stamp));
+  watched_fresh_.accepted(stamp);
   server_->post([fresh = std::move(*fresh)](Decider& decider) { decider.set_fresh(fresh); });
 }
 
@@ -68,7 +68,7 @@ void Decisions::look_at_bundle() {
     if (watched_bundle_.refused(std::move(stamp), why, now())) heard_.refused(loaded.name, why);
     return;
   }
-  watched_bundle_.accepted(std::move(stamp));
+  watched_bundle_.accepted(stamp);
   take(std::move(*loaded.snapshot));
 }
 

@@ -52,7 +52,7 @@ std::vector<engine::DecisionCount> Counters::take() {
   return out;
 }
 
-void Counters::give_back(std::vector<engine::DecisionCount> counters) {
+void Counters::give_back(const std::vector<engine::DecisionCount>& counters) {
   for (const engine::DecisionCount& c : counters) {
     add({c.allow, reason_from_name(c.reason), audit_name(c.audit), c.policy, c.rule, c.provider, c.audit_policy},
         c.count);

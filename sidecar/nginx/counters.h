@@ -23,7 +23,7 @@ class Counters {
   bool empty() const { return counts_.empty(); }
   /// Takes up to kMaxCountersPerReport out; give them back if the report was not taken.
   std::vector<engine::DecisionCount> take();
-  void give_back(std::vector<engine::DecisionCount> counters);
+  void give_back(const std::vector<engine::DecisionCount>& counters);
 
  private:
   // Text is std::string in the map, std::string_view to look one up: the usual request makes no key.

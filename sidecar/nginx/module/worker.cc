@@ -312,7 +312,7 @@ void Worker::say_counters() {
     auto out = report(engine::WorkerEvent::counters);
     out.counters = counters_.take();
     if (!reporter_.send(out)) {
-      counters_.give_back(std::move(out.counters));
+      counters_.give_back(out.counters);
       return;
     }
   } while (!counters_.empty());
