@@ -34,7 +34,7 @@ class Image:
 
 IMAGES = (
     Image("operator", "mesh-auth-operator", "The operator of nginx-mesh-auth"),
-    Image("sidecar", "mesh-auth-agent", "The sidecar of nginx-mesh-auth: agent, nginx and its module", ("/usr/sbin/nginx",), True),
+    Image("sidecar", "mesh-auth-agent", "The sidecar of nginx-mesh-auth: agent, nginx and its module", ("/usr/sbin/nginx", "/usr/sbin/nft"), True),
     Image("cli", "meshauthctl", "The command line of nginx-mesh-auth, and its development identity provider", templates=False),
 )
 

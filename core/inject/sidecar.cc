@@ -18,6 +18,8 @@ constexpr int kUser = 65532;
 constexpr int kTokenSeconds = 3600;  // kubelet renews it at four fifths
 // A bundle has at most 900 KiB, and there are a few at a time; the rest is for what nginx buffers.
 constexpr const char* kLiveSize = "64Mi";
+// Where the agent says which process it is, below its --work-dir.
+constexpr std::string_view kPidFile = "/var/run/mesh-auth/live/bundle.nginx/agent.pid";
 // Shorter than the pod's grace, so that requests end before the kubelet ends the sidecar.
 constexpr std::int64_t kGraceMargin = 5, kQuitTimeout = 25;
 
@@ -99,7 +101,11 @@ json sidecar_container(const Settings& settings, const std::string& workload, co
            {"startupProbe", probe("/startz", 1, 120)},
            {"livenessProbe", probe("/healthz", 10, 6)},
            {"readinessProbe", probe("/readyz", 2, 3)}};
-  if (settings.native_sidecars) out["restartPolicy"] = "Always";
+  if (!settings.native_sidecars) return out;
+  out["restartPolicy"] = "Always";
+  // It ends after the application. Clients that kept their connections until then would be answered 502.
+  out["lifecycle"]["preStop"]["exec"]["command"] =
+      json::array({"/usr/bin/mesh-auth-agent", fmt::format("--drain={}", kPidFile)});
   return out;
 }
 

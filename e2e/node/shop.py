@@ -10,7 +10,7 @@ from harness import tools
 from harness.namespace import Namespace
 from harness.resources import ANYONE, access_policy, caller, identity_provider, rule
 from harness.wait import await_until
-from node import settings
+from node import pods, settings
 from node.lifecycle import Node
 
 NAME = "shop"
@@ -18,8 +18,6 @@ ISSUER = f"https://dev-idp.{NAME}.svc.cluster.local:8444"
 _ORDERS = f"http://orders.{NAME}.svc.cluster.local"
 # What the load asks for without end, by the port of its count. `naked` must never be let in: it shows no token.
 LOAD = {"open": ("/open", 7001), "shut": ("/shut", 7002), "edge": ("/edge", 7003), "naked": ("/orders/1", 7004)}
-_LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-_NOBODY = {"runAsNonRoot": True, "runAsUser": 65532, "fsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 class Shop:
@@ -31,7 +29,7 @@ class Shop:
 
     def open(self) -> None:
         """Returns when all pods are Ready and both resources are in force."""
-        self.ns.apply([self._provider_pod(), _service("dev-idp", 8444), *self._orders(), _client(), _load()])
+        self.ns.apply([self._provider_pod(), pods.service("dev-idp", 8444), *self._orders(), _client(), _load()])
         self.await_ready("pod/dev-idp")
         self.ns.accepts(
             identity_provider(
@@ -135,35 +133,15 @@ class Shop:
     def _provider_pod(self) -> dict[str, Any]:
         args = ["dev-idp", "--listen=0.0.0.0:8444", f"--issuer={ISSUER}", "--state=/state/keys"]
         probe = {"httpGet": {"path": "/ca.pem", "port": 8444, "scheme": "HTTPS"}, "periodSeconds": 1}
-        container = _container("dev-idp", self._images["cli"], args)
+        container = pods.container("dev-idp", self._images["cli"], args)
         container |= {"readinessProbe": probe, "volumeMounts": [{"name": "state", "mountPath": "/state"}]}
-        return _pod("dev-idp", [container], [{"name": "state", "emptyDir": {}}])
-
-
-def _container(name: str, image: str, args: list[str]) -> dict[str, Any]:
-    return {"name": name, "image": image, "args": args, "securityContext": _LOCKED}
-
-
-def _pod(name: str, containers: list[dict[str, Any]], volumes: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    spec = {
-        "automountServiceAccountToken": False,
-        "securityContext": _NOBODY,
-        "terminationGracePeriodSeconds": 1,
-        "containers": containers,
-        "volumes": volumes or [],
-    }
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
-
-
-def _service(name: str, port: int) -> dict[str, Any]:
-    spec = {"selector": {"app": name}, "ports": [{"port": port}]}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+        return pods.pod("dev-idp", [container], [{"name": "state", "emptyDir": {}}])
 
 
 def _client() -> dict[str, Any]:
-    return _pod("client", [_container("client", settings.SANDBOX, ["pause"])])
+    return pods.pod("client", [pods.container("client", settings.SANDBOX, ["pause"])])
 
 
 def _load() -> dict[str, Any]:
     parts = [(name, ["load", f"0.0.0.0:{port}", _ORDERS + path]) for name, (path, port) in LOAD.items()]
-    return _pod("load", [_container(name, settings.SANDBOX, args) for name, args in parts])
+    return pods.pod("load", [pods.container(name, settings.SANDBOX, args) for name, args in parts])

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from harness import chart, tools
+from harness.wait import await_until
 from node import machine
 from node.lifecycle import Node
 from node.shop import Shop
@@ -36,6 +37,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
             ("events", ["get", "events", "-A", "--sort-by=.lastTimestamp"]),
             ("operator", ["logs", "-n", chart.NAMESPACE, "-l", "app.kubernetes.io/name=mesh-auth-operator", "--tail=15"]),
             ("sidecar", ["logs", "-n", "shop", "deployment/orders", "-c", "mesh-auth", "--tail=15"]),
+            ("injected sidecar", ["logs", "-n", "meshed", "deployment/orders", "-c", "mesh-auth", "--tail=15"]),
         ):
             outcome = _running.cluster.kubectl.run(*command, timeout=20)
             report.sections.append((title, "\n".join((outcome.out + outcome.err).splitlines()[-30:])))
@@ -73,8 +75,10 @@ def node(supervisor, fit, images):
 def release(node, images):
     """The chart, installed where only locked-down pods may run."""
     node.cluster.namespace(chart.NAMESPACE, {"pod-security.kubernetes.io/enforce": "restricted"})
-    repository, tag = images["operator"].rsplit(":", 1)
-    values = [f"image.repository={repository}", f"image.tag={tag}", "image.pullPolicy=Never"]
+    values = []
+    for where, name in (("image", "operator"), ("injection.image", "sidecar")):
+        repository, tag = images[name].rsplit(":", 1)
+        values += [f"{where}.repository={repository}", f"{where}.tag={tag}", f"{where}.pullPolicy=Never"]
     sets = [word for value in values for word in ("--set", value)]
     command = [tools.helm(), "install", chart.RELEASE, chart.FOLDER, "--namespace", chart.NAMESPACE, *sets]
     done = node.run(*command, "--wait", "--timeout=90s", env={"HOME": str(node.folder)})
@@ -87,6 +91,20 @@ def shop(node, release, images):
     made = Shop(node, images)
     made.open()
     return made
+
+
+@pytest.fixture
+def operator_count(node):
+    """operator_count(N) awaits that many; the one is back after the test."""
+
+    def scale(number):
+        node.cluster.kubectl("scale", "-n", chart.NAMESPACE, "deployment/mesh-auth-operator", f"--replicas={number}")
+        node.cluster.kubectl("rollout", "status", "-n", chart.NAMESPACE, "deployment/mesh-auth-operator", "--timeout=90s", timeout=100)
+        selector = "?labelSelector=app.kubernetes.io/name=mesh-auth-operator"
+        await_until("the pods are as many", lambda: len(node.cluster.list("pod", chart.NAMESPACE, selector)) == number, 60)
+
+    yield scale
+    scale(1)
 
 
 @pytest.fixture

@@ -4,24 +4,7 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
-from harness import chart
 from harness.wait import await_until
-
-
-@pytest.fixture
-def operator_count(node):
-    """operator_count(N) awaits that many; the one is back after the test."""
-
-    def scale(number):
-        node.cluster.kubectl("scale", "-n", chart.NAMESPACE, "deployment/mesh-auth-operator", f"--replicas={number}")
-        node.cluster.kubectl("rollout", "status", "-n", chart.NAMESPACE, "deployment/mesh-auth-operator", "--timeout=90s", timeout=100)
-        selector = "?labelSelector=app.kubernetes.io/name=mesh-auth-operator"
-        await_until("the pods are as many", lambda: len(node.cluster.list("pod", chart.NAMESPACE, selector)) == number, 60)
-
-    yield scale
-    scale(1)
 
 
 def test_a_restarted_node_protects_from_the_first_answer_on_without_the_operator(node, shop, operator_count):

@@ -73,7 +73,7 @@ def test_it_runs_as_nobody_in_particular_and_has_no_shell(folder, name):
     entry = files[config["config"]["Entrypoint"][0].lstrip("/")]
     assert entry.mode == 0o755
     programs = {path for path, member in files.items() if member.isreg() and member.mode & 0o111}
-    allowed = {entry.name, "usr/sbin/nginx"}
+    allowed = {entry.name, "usr/sbin/nginx", "usr/sbin/nft"}
     assert {path for path in programs - allowed if "/ld-linux" not in path} == set()
     for member in files.values():
         assert (member.uid, member.gid) == (0, 0) and (member.issym() or not member.mode & 0o7022), member.name
@@ -127,6 +127,7 @@ def test_its_programs_start_with_nothing_but_its_files(build, folder, tmp_path, 
     start(config["config"]["Entrypoint"][0], "--version")
     if name == "sidecar":
         assert "1.22" in start("/usr/sbin/nginx", "-v")
+        assert "nftables" in start("/usr/sbin/nft", "--version")
         (root / "conf").write_text("load_module /usr/lib/nginx/modules/ngx_http_mesh_auth_module.so;\npid /t/p; error_log stderr; events {}\n")
         (root / "t").mkdir(mode=0o777)
         os.chmod(root / "t", 0o777)

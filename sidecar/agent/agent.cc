@@ -8,6 +8,7 @@
 
 #include "operator/log/log.h"
 #include "sidecar/agent/agent_impl.h"
+#include "sidecar/agent/drain.h"
 
 namespace meshauth::agent {
 namespace {
@@ -129,6 +130,7 @@ Status Agent::Impl::open_socket() {
 int Agent::Impl::run() {
   ::signal(SIGPIPE, SIG_IGN);
   wait_for_signal();
+  wait_for_drain();
   if (!decides()) receive_reports();
   nginx_.start();
   if (decides()) watch_stock_workers();
@@ -152,6 +154,18 @@ void Agent::Impl::wait_for_signal() {
     // A second one is not waited for: it ends us at once, and nginx with us.
     signals_.clear();
   });
+}
+
+void Agent::Impl::wait_for_drain() {
+  drain_.add(SIGUSR1);
+  drain_.async_wait([this](net::error_code error, int) {
+    if (error || stopping_) return;
+    log::info("the pod is ending: clients keep no connection from now on", {});
+    if (const auto asked = nginx_.drain(); !asked) log::warning("nginx cannot drain", {{"error", asked.error()}});
+  });
+  // Only now: before there is a handler the signal would end us.
+  const auto written = write_file(pid_file(options_.work_dir), std::to_string(::getpid()));
+  if (!written) log::warning("--drain will not find this agent", {{"error", written.error()}});
 }
 
 void Agent::Impl::shut_down(bool graceful) {

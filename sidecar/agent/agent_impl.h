@@ -28,6 +28,7 @@ class Agent::Impl {
   Status open_socket();
   Status test_configuration(std::optional<bundle::Bundle>& current);
   void wait_for_signal();
+  void wait_for_drain();
   void shut_down(bool graceful);
 
   // From the operator.
@@ -59,6 +60,7 @@ class Agent::Impl {
   Options options_;
   net::asio::io_context io_{1};
   net::asio::signal_set signals_{io_};
+  net::asio::signal_set drain_{io_};
   Processes processes_{io_};
   Dialer dialer_{options_};
   Poster poster_{io_, dialer_};

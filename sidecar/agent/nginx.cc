@@ -62,8 +62,8 @@ Status Nginx::write_folder(const std::string& folder) const {
   std::error_code error;
   std::filesystem::create_directories(folder + "/temporary", error);
   if (error) return fail("--work-dir: {} cannot be made: {}", folder, error.message());
-  const auto conf =
-      render_nginx_conf(options_, {folder, agent_socket(), decision_socket(), worker_user(), connections()});
+  const auto conf = render_nginx_conf(
+      options_, {folder, agent_socket(), decision_socket(), worker_user(), connections(), is_draining_});
   if (!conf) return tl::unexpected(conf.error());
   return write_file(folder + "/nginx.conf", *conf);
 }
@@ -135,6 +135,14 @@ void Nginx::reload() {
   if (!running()) return start();
   is_to_reload_ = true;
   signal_reload();
+}
+
+Status Nginx::drain() {
+  if (is_draining_) return {};
+  is_draining_ = true;
+  if (const auto written = write_folder(options_.work_dir); !written) return written;
+  if (running()) reload();
+  return {};
 }
 
 // nginx writes its pid file after it has set its signal handlers: a SIGHUP before that would end it.

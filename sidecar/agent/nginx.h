@@ -32,6 +32,8 @@ class Nginx {
   void start();
   /// A new generation of workers, with what is installed; starts nginx if it does not run.
   void reload();
+  /// From now on each answer ends its connection, so that clients go elsewhere; those that are idle end at once.
+  Status drain();
   /// done once nginx has ended. Graceful: requests are finished first, at most for `limit`.
   void stop(bool graceful, std::chrono::milliseconds limit, std::function<void()> done);
 
@@ -60,6 +62,7 @@ class Nginx {
   std::string installed_;
   std::chrono::milliseconds installed_since_{0};
   pid_t pid_ = -1;
+  bool is_draining_ = false;
   bool is_to_reload_ = false;  // but its pid file is not there yet
 };
 

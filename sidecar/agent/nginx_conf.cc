@@ -50,6 +50,7 @@ Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& 
                  {"has_user", !place.user.empty()},
                  {"workers", options.workers},
                  {"connections", place.connections},
+                 {"client_keepalive", place.draining ? "0" : "10m"},
                  {"files", place.connections + 256},
                  {"pid_file", place.folder + "/nginx.pid"},
                  {"auth_conf", place.folder + "/auth.conf"},

@@ -16,6 +16,7 @@ struct NginxPlace {
   std::string decisions;     ///< AuthRequest: where nginx asks
   std::string user;          ///< what workers run as where nginx starts as root; empty: nginx is not root
   std::size_t connections = 1024;  ///< of one worker, half of them to the application
+  bool draining = false;           ///< no client keeps its connection
 };
 
 /// Errors: a template that is not readable or not allowed, a value that nginx cannot quote.

@@ -80,6 +80,11 @@ std::size_t default_workers() {
   return std::clamp<std::size_t>(processors, 1, kMostAutomaticWorkers);
 }
 
+// --drain stands alone: what an agent that runs has to have is not asked for.
+struct Drain {
+  std::string file;
+};
+
 // What CLI11 reads as text, before it becomes the options.
 struct Raw {
   std::string operator_url;
@@ -160,6 +165,12 @@ void add_nginx_options(CLI::App& app, Options& options, Raw& raw) {
       ->capture_default_str();
   app.add_option("--log-format", raw.log_format, "auto, json or text")->capture_default_str();
   app.add_option("--log-level", raw.log_level, "debug, info, warning or error")->capture_default_str();
+  app.add_option_function<std::string>(
+         "--drain", [](const std::string& file) { throw Drain{file}; },
+         "Alone: tells the agent whose process id is in this file (agent.pid in its --work-dir) that its pod is "
+         "ending, "
+         "so that clients do not keep their connections to it")
+      ->trigger_on_parse();
 }
 
 Status read_logging(const Raw& raw, Options& options) {
@@ -308,14 +319,16 @@ Usage parse_options(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    return {std::nullopt, app.help(), 0};
+    return {std::nullopt, app.help(), 0, ""};
   } catch (const CLI::CallForVersion&) {
-    return {std::nullopt, MESH_AUTH_VERSION "\n", 0};
+    return {std::nullopt, MESH_AUTH_VERSION "\n", 0, ""};
+  } catch (const Drain& asked) {
+    return {std::nullopt, "", 0, asked.file};
   } catch (const CLI::ParseError& error) {
-    return {std::nullopt, fmt::format("{}\nRun mesh-auth-agent --help for what there is.\n", error.what()), 2};
+    return {std::nullopt, fmt::format("{}\nRun mesh-auth-agent --help for what there is.\n", error.what()), 2, ""};
   }
-  if (const auto checked = check(raw, options); !checked) return {std::nullopt, checked.error().message + "\n", 2};
-  return {std::move(options), "", 0};
+  if (const auto checked = check(raw, options); !checked) return {std::nullopt, checked.error().message + "\n", 2, ""};
+  return {std::move(options), "", 0, ""};
 }
 
 }  // namespace meshauth::agent

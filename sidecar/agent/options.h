@@ -65,11 +65,13 @@ struct Options {
   log::Level log_level = log::Level::Info;
 };
 
-/// What the command line says: options, or a text to print and the exit code (help and version 0, wrong usage 2).
+/// What the command line says: options, the file of the agent that is to be told to drain, or a text to print and the
+/// exit code (help and version 0, wrong usage 2).
 struct Usage {
   std::optional<Options> options;
   std::string text;
   int exit_code = 0;
+  std::string drain;
 };
 Usage parse_options(int argc, const char* const* argv);
 

@@ -96,6 +96,15 @@ TEST_CASE("a whole command line becomes options") {
   CHECK(usage.options->work_dir == "/b.nginx");
 }
 
+TEST_CASE("who is to be told to drain stands alone") {
+  const char* argv[] = {"mesh-auth-agent", "--drain=/w/agent.pid"};
+  const auto usage = parse_options(2, argv);
+  CAPTURE(usage.text);
+  CHECK(!usage.options);
+  CHECK(usage.exit_code == 0);
+  CHECK(usage.drain == "/w/agent.pid");
+}
+
 TEST_CASE("wrong usage is exit code 2 and names the flag") {
   struct Case {
     std::vector<const char*> more;
@@ -120,6 +129,7 @@ TEST_CASE("wrong usage is exit code 2 and names the flag") {
     CHECK(usage.exit_code == 2);
     CHECK(usage.text.find(named) != std::string::npos);
   }
+  CHECK(parse({"--drain="}).exit_code == 2);
   CHECK(parse({"--help"}).exit_code == 0);
   CHECK(parse({"--version"}).text == MESH_AUTH_VERSION "\n");
 }

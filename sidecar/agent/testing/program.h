@@ -66,6 +66,7 @@ class Program {
   std::string work_dir() const { return folder_.path() + "/nginx"; }
   std::string log() const;
   int pid() const { return pid_; }
+  std::uint16_t port() const { return port_; }
   std::vector<int> worker_pids() const;
   int nginx_pid() const;
   bool await_new_nginx(int before) const;
