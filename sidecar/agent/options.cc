@@ -168,8 +168,7 @@ void add_nginx_options(CLI::App& app, Options& options, Raw& raw) {
   app.add_option_function<std::string>(
          "--drain", [](const std::string& file) { throw Drain{file}; },
          "Alone: tells the agent whose process id is in this file (agent.pid in its --work-dir) that its pod is "
-         "ending, "
-         "so that clients do not keep their connections to it")
+         "ending, so that clients do not keep their connections to it")
       ->trigger_on_parse();
 }
 
