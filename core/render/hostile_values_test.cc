@@ -58,6 +58,7 @@ nlohmann::json nginx_values(const std::string& at, const std::string& hostile) {
                            "mode",
                            "preflight",
                            "error_body",
+                           "client_keepalive",
                            "path_allow",
                            "resource_metadata",
                            "temporary_body",

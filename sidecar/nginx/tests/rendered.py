@@ -97,6 +97,7 @@ def rendered(root, folder, http1, identity="", grpc=None, server="", http="", wo
         "by_agent": flavour == "AuthRequest",
         "decisions": f"unix:{root}/ask/decide.sock",
         "refusals": refusals(),
+        "client_keepalive": "10m",
         "servers": servers,
         **temporary,
         **more,
