@@ -21,7 +21,8 @@ struct RenderedShop {
   std::string manifest = folder.file("shop.yaml", kShop), jwks = folder.file("keys.json", kJwks);
 
   Outcome render(std::vector<std::string> more = {}) const {
-    std::vector<std::string> arguments{"render", "-f", manifest, "--templates", MESH_AUTH_SOURCE_DIR "/templates"};
+    std::vector<std::string> arguments{"render", "-f", manifest, "--templates",
+                                       std::string(MESH_AUTH_SOURCE_DIR) + "/templates"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run(add_render, arguments);
   }

@@ -104,7 +104,8 @@ TEST_CASE("a signature is accepted exactly where OpenSSL's own verification acce
                                             std::string(valid.size(), '\xff')};
         for (int i = 0; i < 8; ++i) {
           signatures.push_back(valid);
-          signatures.back()[random() % valid.size()] ^= static_cast<char>(1 << random() % 8);
+          char& byte = signatures.back()[random() % valid.size()];
+          byte = static_cast<char>(byte ^ (1 << random() % 8));
         }
         for (const std::string& signature : signatures) {
           for (const Hash& said : kHashes) {

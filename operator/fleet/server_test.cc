@@ -146,7 +146,7 @@ struct ServerFixture {
 
   Client dial() const { return {authority, server->port()}; }
   int status(const std::string& token, net::http::verb verb, const std::string& target, const std::string& body = "") {
-    return dial().request(verb, target, token, body).result_int();
+    return static_cast<int>(dial().request(verb, target, token, body).result_int());
   }
   std::shared_ptr<const bundle::Bundle> publish(const std::string& policy) {
     auto made = bundle::make_bundle({{"auth.conf", "# a\n"}, {"jwks.json", "{}"}, {"policy.json", policy}},

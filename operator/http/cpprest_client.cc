@@ -171,9 +171,9 @@ void CpprestClient::start(const Request& request, Running& running) {
       Concurrency::streams::streambuf<std::uint8_t>(std::make_shared<ExchangeBuffer>(exchange)).create_ostream());
   client_.request(out, running.source.get_token()).then([exchange](const pplx::task<web::http::http_response>& answer) {
     try {
-      web::http::http_response response = answer.get();
+      const web::http::http_response response = answer.get();
       exchange->head(response.status_code(), to_headers(response.headers()));
-      finish_with(exchange, std::move(response));
+      finish_with(exchange, response);
     } catch (const std::exception& error) {
       exchange->end(error.what());
     }

@@ -70,9 +70,9 @@ ApiResult<http::Response> ApiClient::exchange(const http::Request& request, std:
   return *answer;
 }
 
-ApiResult<Object> ApiClient::call(http::Request request, std::stop_token stop) const {
+ApiResult<Object> ApiClient::call(const http::Request& request, std::stop_token stop) const {
   const std::string what = describe(request);
-  const auto answer = exchange(std::move(request), options_.max_body, std::move(stop));
+  const auto answer = exchange(request, options_.max_body, std::move(stop));
   if (!answer) return tl::unexpected(answer.error());
   auto parsed = parse_json(answer->body);
   if (!parsed || !parsed->is_object()) {

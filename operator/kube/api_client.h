@@ -94,7 +94,7 @@ class ApiClient {
  private:
   struct Counters;
 
-  ApiResult<Object> call(http::Request request, std::stop_token stop) const;
+  ApiResult<Object> call(const http::Request& request, std::stop_token stop) const;
   ApiResult<http::Response> exchange(const http::Request& request, std::size_t max_body, std::stop_token stop) const;
   void count(const std::string& method, int code) const;
 

@@ -111,7 +111,6 @@ TEST_CASE("reviews are answered on the path that called, one after the other on 
 
 TEST_CASE("bodies and headers are bounded, and the next caller is served") {
   const Fixture f;
-  net::error_code error;
   CHECK(f.dial().ask(verb::post, "/inject/pod", std::string((8 << 20) + 1, 'x')) != 200);
   CHECK(f.dial().ask(verb::post, "/inject/" + std::string(20'000, 'x')) == 0);
   CHECK(f.dial().ask(verb::post, "/inject/pod", "abc") == 200);

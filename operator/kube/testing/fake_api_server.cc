@@ -121,7 +121,7 @@ http::Response FakeApiServer::write(const std::string& path, const json& sent, b
   if (!there && !create && (!merge || status_only)) return refuse(404, "NotFound");
   if (there) {
     const std::string wanted = metadata(sent, "resourceVersion");
-    if (!wanted.empty() && wanted != found->second["metadata"]["resourceVersion"]) return refuse(409, "Conflict");
+    if (!wanted.empty() && wanted != metadata(found->second, "resourceVersion")) return refuse(409, "Conflict");
   }
   json object = merge && there ? found->second : sent;
   if (merge && there && status_only) object["status"].merge_patch(sent.value("status", json::object()));

@@ -148,7 +148,7 @@ Program::Program(std::string operator_url, std::string token_file, std::string t
            "--bundle-dir=" + bundle_dir(),
            "--work-dir=" + work_dir(),
            "--module=" + module_path(),
-           "--templates=" MESH_AUTH_SOURCE_DIR "/templates",
+           std::string("--templates=") + MESH_AUTH_SOURCE_DIR + "/templates",
            "--health-listen=127.0.0.1:" + std::to_string(health_port_),
            fmt::format("--map=127.0.0.1:{}:127.0.0.1:{}", port_, application),
            "--workers=2",

@@ -26,7 +26,7 @@ ngx_int_t init_process(ngx_cycle_t* cycle) noexcept {
   // A worker that cannot start this answers 503: nginx would start another one again and again.
   return guarded(cycle->log, ngx_int_t{NGX_OK}, [&]() -> ngx_int_t {
     auto worker = std::make_unique<Worker>(*conf, cycle);
-    if (worker->start()) worker.release();  // until exit_process
+    if (worker->start()) static_cast<void>(worker.release());  // until exit_process
     return NGX_OK;
   });
 }

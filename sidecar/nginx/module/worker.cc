@@ -239,11 +239,8 @@ void Worker::on_inotify(ngx_event_t* event) noexcept {
   event->ready = 0;
   if (!current_) return;
   guarded(event->log, 0, [&] {
-    if (gone) {
-      current_->unwatch();  // the folder itself was replaced: the next tick watches the new one
-    } else if (ngx_handle_read_event(event, 0) != NGX_OK) {
-      current_->unwatch();
-    }
+    // Gone: the folder itself was replaced. The next tick watches the new one.
+    if (gone || ngx_handle_read_event(event, 0) != NGX_OK) current_->unwatch();
     current_->look_again();
     return 0;
   });
