@@ -61,7 +61,7 @@ e2e: build ## of test: end-to-end, against a real API server (ARGS='-k name' goe
 
 ifneq ($(call has,e2e-node),)
 e2e-node: build ## of test: images, and end-to-end on a real node of Kubernetes (as root; in namespaces of its own)
-	E2E_PARTS="kube helm machine python" e2e/tools.sh pytest -c e2e/pytest.ini images/tests $(PART_e2e-node) $(ARGS)
+	E2E_PARTS="kube helm machine earlier python" e2e/tools.sh pytest -c e2e/pytest.ini images/tests $(PART_e2e-node) $(ARGS)
 endif
 
 ifneq ($(call has,cluster),)

@@ -23,7 +23,7 @@ def show(screen: Screen, mesh: Mesh) -> None:
   curl -i {gateway}/users/bob -H "Authorization: Bearer $TOKEN"        # 403: another's
 
   # any other token, new keys, an outage and its end
-  curl -s --cacert {ca} {provider}/token -d '{{"claims":{{"sub":"bob","aud":"orders","scope":"orders:write"}}}}'
+  curl -s --cacert {ca} {provider}/token --json '{{"claims":{{"sub":"bob","aud":"orders","scope":"orders:write"}}}}'
   curl -s --cacert {ca} -X POST {provider}/rotate
   curl -s --cacert {ca} -X POST '{provider}/fail?mode=down'
   curl -s --cacert {ca} -X POST '{provider}/fail?mode=off'

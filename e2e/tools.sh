@@ -5,8 +5,9 @@
 #   e2e/tools.sh pytest e2e/tests       prepares, then runs pytest from the pinned environment
 #   E2E_PARTS="kube python" e2e/tools.sh python e2e/cluster.py up
 #
-# Parts (E2E_PARTS, default kube, helm, node and python): kube, helm, node (Node.js for the OpenID provider), python, and
-# machine (a node of Kubernetes on this machine: what kubelet needs, CoreDNS, the small programs of the tests' pods).
+# Parts (E2E_PARTS, default kube, helm, node and python): kube, helm, node (Node.js for the OpenID provider), python,
+# machine (a node of Kubernetes on this machine: what kubelet needs, CoreDNS, the small programs of the tests' pods), and
+# earlier (images and chart of a release before this one, built from this repository's history).
 # What has to be built or installed is built once into a cache outside the work tree: $MESH_AUTH_CACHE, else
 # $XDG_CACHE_HOME/nginx-mesh-auth, else ~/.cache/nginx-mesh-auth. KUBEBUILDER_ASSETS, if set, is a folder with
 # kube-apiserver, etcd and kubectl (part machine: also with kubelet and the other components).
@@ -16,6 +17,8 @@ readonly kKubeVersion=1.36.3
 readonly kHelmVersion=4.3.1
 readonly kGoNeeded=1.26
 readonly kNodeNeeded=20
+# What a user upgrades from. Moved on by hand, when what came before a release is to be upgraded from.
+readonly kEarlier=867ee35baf48
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${MESH_AUTH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nginx-mesh-auth}
@@ -25,6 +28,7 @@ kube_dir=$cache/kube-$kKubeVersion-$(digest "$here"/cluster/{go.mod,go.sum,main.
 helm_dir=$cache/helm-$kHelmVersion
 coredns_dir=$cache/coredns-$(digest "$here"/coredns/{go.mod,go.sum,main.go})
 box_dir=$cache/box-$(digest "$here"/node/box/{go.mod,*.go})
+earlier_dir=$cache/earlier-$kEarlier
 readonly kComponents="kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubectl kubelet"
 parts=" ${E2E_PARTS:-kube helm node python} "
 
@@ -54,6 +58,11 @@ need_node() {
   fi
   found=$(node --version)
   at_least "$kNodeNeeded" "${found#v}" || miss "Node >= $kNodeNeeded (for the OpenID provider): found ${found#v} at $(command -v node)"
+}
+
+need_history() {
+  git -C "$here" cat-file -e "$kEarlier^{commit}" 2>/dev/null ||
+    miss "commit $kEarlier (an earlier release is built from it): a whole clone of this repository has it, \`git fetch --unshallow\` gets it"
 }
 
 find_nginx() { command -v nginx || { [[ -x /usr/sbin/nginx ]] && echo /usr/sbin/nginx; } || true; }
@@ -88,6 +97,7 @@ check_present() {
     need_go "helm $kHelmVersion"
   fi
   if wants machine; then need_machine; fi
+  if wants earlier && [[ ! -e $earlier_dir/.complete ]]; then need_history; fi
   if wants node; then need_node; fi
   if wants python; then
     local code='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
@@ -133,6 +143,23 @@ build_helm() {
 build_machine() {
   build_once "CoreDNS" "3 minutes" "$here/coredns" "$coredns_dir/coredns" ""
   build_once "the programs of the tests' pods" "a minute" "$here/node/box" "$box_dir/box" ""
+}
+
+build_earlier() {
+  [[ -e $earlier_dir/.complete ]] && return
+  say "building the release before once into $earlier_dir (about 6 minutes on 2 cores)"
+  rm -rf "$earlier_dir"
+  mkdir -p "$earlier_dir/source"
+  git -C "$here/.." archive "$kEarlier" | tar -x -C "$earlier_dir/source"
+  (
+    cd "$earlier_dir/source"
+    cmake --preset release >configure.log
+    nice -n 5 ninja -C build --quiet mesh-auth-operator mesh-auth-agent meshauthctl ngx_http_mesh_auth_module >&2
+    SOURCE_DATE_EPOCH=0 python3 images/build.py -o "$earlier_dir/images" operator sidecar >&2
+    mv charts "$earlier_dir/charts"
+  )
+  rm -rf "$earlier_dir/source"
+  touch "$earlier_dir/.complete"
 }
 
 # The one program answers to the name it is called by.
@@ -182,6 +209,7 @@ venv=
 if wants kube && [[ -z ${KUBEBUILDER_ASSETS:-} ]]; then build_kube; link_kube; fi
 if wants helm && [[ ! -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm ]]; then build_helm; fi
 if wants machine; then build_machine; fi
+if wants earlier; then build_earlier; fi
 if wants kube && wants helm; then rm -rf "$go_cache"; fi
 if wants python; then make_venv; fi
 if wants node; then make_node_modules; fi
@@ -192,6 +220,7 @@ exec 9>&-
 export MESH_AUTH_KUBE_BIN=${KUBEBUILDER_ASSETS:-$kube_dir/bin}
 export MESH_AUTH_HELM=$helm_dir/helm
 if wants machine; then export MESH_AUTH_COREDNS=$coredns_dir/coredns MESH_AUTH_BOX=$box_dir/box; fi
+if wants earlier; then export MESH_AUTH_EARLIER=$earlier_dir; fi
 [[ -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm ]] && MESH_AUTH_HELM=$KUBEBUILDER_ASSETS/helm
 MESH_AUTH_NGINX=${MESH_AUTH_NGINX:-$(find_nginx)}
 export MESH_AUTH_NGINX

@@ -125,7 +125,7 @@ e2e() {
 node_tests() {
   local report=build/e2e/node-report.txt
   mkdir -p build/e2e
-  E2E_PARTS="kube helm machine python" e2e/tools.sh pytest --durations=10 -c e2e/pytest.ini images/tests e2e/node_tests 2>&1 | tee "$report"
+  E2E_PARTS="kube helm machine earlier python" e2e/tools.sh pytest --durations=10 -c e2e/pytest.ini images/tests e2e/node_tests 2>&1 | tee "$report"
   local code=${PIPESTATUS[0]}
   note=$(tail -n1 "$report" | tr -d '=' | sed 's/^ *//; s/ *$//')
   return "$code"

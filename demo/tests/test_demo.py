@@ -54,6 +54,10 @@ def processes_of(state: Path) -> list[str]:
     return found
 
 
+def answer_of(command: str) -> str:
+    return subprocess.run(["bash", "-c", command], text=True, capture_output=True, timeout=20, check=True).stdout
+
+
 def wrong_steps(output: str) -> list[str]:
     last = output.strip().splitlines()[-1]
     found = re.match(r"WRONG in ([a-z, -]+) \(", last)
@@ -110,6 +114,8 @@ def test_kept_running_its_advice_works_and_stop_ends_it(state: Path) -> None:
             )
             assert answer.stdout.split()[1] == wanted[2], line
     assert asked == 4
+    told = [answer_of(line) for line in lines if line.startswith("curl -s ")]
+    assert len(told) == 6 and "access_token" in told[0] and not [text for text in told if "error" in text[:10]], told
     explained = next(line for line in lines if " explain " in line)
     answer = subprocess.run(["bash", "-c", explained], text=True, capture_output=True, timeout=20)
     assert answer.returncode == 3 and "rule own-path of policy shop/users" in answer.stdout, answer.stderr

@@ -34,6 +34,11 @@ def box() -> Path:
     return _from_environment("MESH_AUTH_BOX")
 
 
+def earlier() -> Path:
+    """A release before this one: `images/` and `charts/`."""
+    return _from_environment("MESH_AUTH_EARLIER")
+
+
 def nginx() -> Path:
     return _from_environment("MESH_AUTH_NGINX")
 

@@ -69,11 +69,17 @@ class Shop:
         else:
             self.ns.accepts(made)
 
-    def change_edge(self) -> None:
+    def change_edge(self, within: float = 60) -> None:
         """Edits the policy, and awaits that the edit is enforced."""
         allowed = self.ask("/edge") != 200
         self.set_edge(allowed)
-        self.await_answer(200 if allowed else 403, "/edge", within=60)
+        self.await_answer(200 if allowed else 403, "/edge", within)
+
+    def use_sidecar(self, image: str) -> None:
+        """Of `orders`; returns when all its pods run it."""
+        kubectl = self.node.cluster.kubectl
+        kubectl("set", "image", "-n", NAME, "deployment/orders", f"mesh-auth={image}")
+        kubectl("rollout", "status", "-n", NAME, "deployment/orders", "--timeout=90s", timeout=100)
 
     def await_ready(self, what: str, condition: str = "Ready", seconds: int = 90) -> None:
         self.node.cluster.kubectl(
@@ -106,6 +112,14 @@ class Shop:
         assert answer.status == 200, f"{path}: {answer.status} {answer.text[:200]}"
         return answer.json()
 
+    def count_all(self) -> dict[str, dict[str, Any]]:
+        """Of the parts whose answer no edit changes."""
+        return {name: self.counted(name) for name in ("open", "shut", "naked")}
+
+    def since(self, before: dict[str, dict[str, Any]]) -> dict[str, dict[int, int]]:
+        """How often each status came since count_all() gave `before`."""
+        return {name: since(counted, self.counted(name)) for name, counted in before.items()}
+
     # --- the provider
 
     def provider(self, method: str, path: str, body: Any = None) -> Any:
@@ -136,6 +150,11 @@ class Shop:
         container = pods.container("dev-idp", self._images["cli"], args)
         container |= {"readinessProbe": probe, "volumeMounts": [{"name": "state", "mountPath": "/state"}]}
         return pods.pod("dev-idp", [container], [{"name": "state", "emptyDir": {}}])
+
+
+def since(before: dict[str, Any], after: dict[str, Any]) -> dict[int, int]:
+    """How often each status came between two counts."""
+    return {int(s): n - before["statuses"].get(s, 0) for s, n in after["statuses"].items() if n > before["statuses"].get(s, 0)}
 
 
 def _client() -> dict[str, Any]:

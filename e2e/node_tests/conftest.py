@@ -11,6 +11,7 @@ from harness import chart, tools
 from harness.wait import await_until
 from node import machine
 from node.lifecycle import Node
+from node.release import Release
 from node.shop import Shop
 
 _NODE = tools.REPO / "build" / "e2e" / "node"
@@ -73,17 +74,10 @@ def node(supervisor, fit, images):
 
 @pytest.fixture(scope="session")
 def release(node, images):
-    """The chart, installed where only locked-down pods may run."""
-    node.cluster.namespace(chart.NAMESPACE, {"pod-security.kubernetes.io/enforce": "restricted"})
-    values = []
-    for where, name in (("image", "operator"), ("injection.image", "sidecar")):
-        repository, tag = images[name].rsplit(":", 1)
-        values += [f"{where}.repository={repository}", f"{where}.tag={tag}", f"{where}.pullPolicy=Never"]
-    sets = [word for value in values for word in ("--set", value)]
-    command = [tools.helm(), "install", chart.RELEASE, chart.FOLDER, "--namespace", chart.NAMESPACE, *sets]
-    done = node.run(*command, "--wait", "--timeout=90s", env={"HOME": str(node.folder)})
-    assert done.returncode == 0, f"helm install ended with {done.returncode}: {done.stdout}{done.stderr}"
-    return chart.RELEASE
+    """The chart, installed."""
+    made = Release(node)
+    made.install(images)
+    return made
 
 
 @pytest.fixture(scope="session")

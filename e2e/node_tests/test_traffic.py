@@ -12,11 +12,6 @@ _EDITS = 24
 _LIMIT = 2.0  # seconds; what is usual is printed
 
 
-def _since(before, after):
-    """How often each status came between two counts."""
-    return {int(s): n - before["statuses"].get(s, 0) for s, n in after["statuses"].items() if n > before["statuses"].get(s, 0)}
-
-
 def test_a_caller_is_let_in_by_the_token_alone(shop):
     right, wrong = shop.token(), shop.token(scope="orders:write")
     assert shop.ask("/orders/7") == 401
@@ -33,7 +28,7 @@ def test_nobody_comes_past_the_sidecar(shop):
 
 
 def test_an_edit_is_enforced_in_the_running_pod(shop, said):
-    before = {name: shop.counted(name) for name in ("open", "shut")}
+    before = shop.count_all()
     started = []
     opens = shop.counted("edge")["changes"][-1]["status"] != 200  # a test before may have left it open
     for number in range(_EDITS):
@@ -52,7 +47,7 @@ def test_an_edit_is_enforced_in_the_running_pod(shop, said):
         seconds.append(window[-1][0] - began)
     seconds.sort()
     p50, p99 = statistics.median(seconds), seconds[min(len(seconds) - 1, int(len(seconds) * 0.99))]
-    seen = {name: _since(before[name], shop.counted(name)) for name in before}
+    seen = shop.since(before)
     said(f"{_EDITS} edits of a policy, from the PATCH to the last old answer: p50 {1000 * p50:.1f} ms, p99 {1000 * p99:.1f} ms")
     assert set(seen["open"]) == {200} and set(seen["shut"]) == {403}, seen
     assert p99 < _LIMIT
@@ -71,7 +66,7 @@ def test_rotated_keys_are_enforced(shop):
 def test_requests_do_not_notice_that_the_operator_is_gone(shop, said):
     kubectl = shop.node.cluster.kubectl
     selector = "?labelSelector=app.kubernetes.io/name=mesh-auth-operator"
-    before = {name: shop.counted(name) for name in ("open", "shut", "naked")}
+    before = shop.count_all()
     [gone] = shop.node.cluster.list("pod", chart.NAMESPACE, selector)
     kubectl("delete", "-n", chart.NAMESPACE, "pod", gone["metadata"]["name"], "--wait=true", "--timeout=60s")
 
@@ -82,6 +77,6 @@ def test_requests_do_not_notice_that_the_operator_is_gone(shop, said):
 
     await_until("another operator is Ready", another_is_ready, within=60)
     shop.change_edge()
-    seen = {name: _since(before[name], shop.counted(name)) for name in before}
+    seen = shop.since(before)
     said(f"the operator deleted and back: requests {sum(sum(s.values()) for s in seen.values())}, answers {seen}")
     assert set(seen["open"]) == {200} and set(seen["shut"]) == {403} and set(seen["naked"]) == {401}, seen

@@ -30,6 +30,8 @@ std::string inconsistency(const Options& options) {
                          in_quotes(*value));
     }
   }
+  if (options.standalone() && options.remove_records)
+    return "--remove-records is for Kubernetes; with --output=" + options.output + " delete that folder";
   if (options.standalone() && !options.injection.listen.empty())
     return "--webhook-listen has no use with --source=" + options.source;
   for (const auto& [flag, value] : {std::pair{"--fleet-listen", &options.fleet_listen},
@@ -103,6 +105,8 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   app.add_option("--min-term", options.min_term, "the least term of this start, after etcd was restored from a backup");
   app.add_flag("--provider-allow-loopback", options.provider_allow_loopback,
                "fetch from identity providers on loopback addresses, for development");
+  app.add_flag("--remove-records", options.remove_records,
+               "delete every ConfigMap, Secret and Lease that this program made, and end: for a release that is gone");
   app.add_option("--workers", options.workers, "reconciles at once")->check(CLI::Range(1, 32))->capture_default_str();
   app.add_option("--log-format", format, "auto, json or text")->check(CLI::IsMember({"auto", "json", "text"}));
   app.add_option("--log-level", level, "debug, info, warning or error")

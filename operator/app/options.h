@@ -38,6 +38,7 @@ struct Options {
   std::string token_file;  ///< standalone: the secret shared with the agents; empty: made in OUTPUT/private
   std::uint64_t min_term = 0;
   bool provider_allow_loopback = false;
+  bool remove_records = false;  ///< take away what an uninstalled release left, and end
   int workers = 2;
   log::Format log_format = log::Format::Auto;
   log::Level log_level = log::Level::Info;

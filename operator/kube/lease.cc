@@ -58,7 +58,7 @@ Result<LeaseRecord> read_lease(const json& lease) {
           kTermAnnotation, object_key(lease), in_quotes(term));
     }
   }
-  // Raised together with the term: if a hand took the annotation away, this is what is left.
+  // Raised together with the term.
   record.term = std::max(record.term, static_cast<std::uint64_t>(record.transitions));
   return record;
 }
@@ -72,7 +72,12 @@ json claim_lease(const json& current, const LeaseRecord& record, const LeaseOpti
              {"metadata", {{"namespace", options.ns}, {"name", options.name}}}};
   }
   lease["metadata"].erase("managedFields");
-  const std::uint64_t term = std::max(record.term + 1, options.min_term);
+  // Where no term is on record (the first start, or a Lease that was deleted) the clock stands in: sidecars may have
+  // seen one, and seconds since 1970 are more than any number of starts that began there.
+  const bool vouched = !annotation(lease, kTermAnnotation).empty();
+  const auto floor = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  const std::uint64_t term = std::max(
+      {record.term + 1, options.min_term, vouched ? 0 : static_cast<std::uint64_t>(std::max<std::int64_t>(floor, 0))});
   lease["metadata"]["annotations"][std::string(kTermAnnotation)] = std::to_string(term);
   json& spec = lease["spec"];
   spec["holderIdentity"] = options.identity;

@@ -42,7 +42,7 @@ struct LeaseRecord {
 Result<LeaseRecord> read_lease(const nlohmann::json& lease);
 
 /// The Lease as its holder writes it. current: null to create it. The term is greater than every one before and at
-/// least min_term; the write is a compare-and-swap.
+/// least min_term; without one on record it is `now` in seconds since 1970. The write is a compare-and-swap.
 nlohmann::json claim_lease(const nlohmann::json& current, const LeaseRecord& record, const LeaseOptions& options,
                            std::chrono::system_clock::time_point now);
 

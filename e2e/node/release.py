@@ -1,0 +1,54 @@
+"""The chart as a user installs it on the node: helm install, upgrade, rollback, uninstall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness import chart, tools
+from node.lifecycle import Node
+
+_SECONDS = 120
+
+
+class Release:
+    """One release of one chart."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def install(self, images: Mapping[str, str], *values: str) -> None:
+        """Where only locked-down pods may run. images: the names of `operator` and `sidecar`; values: as for --set."""
+        self.node.cluster.namespace(chart.NAMESPACE, {"pod-security.kubernetes.io/enforce": "restricted"})
+        self._helm("install", chart.RELEASE, chart.FOLDER, *_sets(images, values))
+
+    def upgrade(self, folder: Path, images: Mapping[str, str]) -> int:
+        """To the chart in the folder; the release's new revision."""
+        self._helm("upgrade", chart.RELEASE, folder, *_sets(images, ()))
+        return self.revision()
+
+    def rollback(self, revision: int) -> None:
+        self._helm("rollback", chart.RELEASE, str(revision))
+
+    def uninstall(self) -> str:
+        """What helm says."""
+        return self._helm("uninstall", chart.RELEASE)
+
+    def revision(self) -> int:
+        """Of Secrets helm keeps one for each revision."""
+        names = [s["metadata"]["name"] for s in self.node.cluster.list("secret", chart.NAMESPACE, "?labelSelector=owner=helm")]
+        return max(int(name.rsplit(".v", 1)[1]) for name in names)
+
+    def _helm(self, verb: str, *arguments: object) -> str:
+        command = [tools.helm(), verb, *arguments, "--namespace", chart.NAMESPACE, "--wait", f"--timeout={_SECONDS}s"]
+        done = self.node.run(*(str(word) for word in command), env={"HOME": str(self.node.folder)}, timeout=_SECONDS + 30)
+        assert done.returncode == 0, f"helm {verb} ended with {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+
+def _sets(images: Mapping[str, str], values: tuple[str, ...]) -> list[str]:
+    made = list(values)
+    for where, name in (("image", "operator"), ("injection.image", "sidecar")):
+        repository, tag = images[name].rsplit(":", 1)
+        made += [f"{where}.repository={repository}", f"{where}.tag={tag}", f"{where}.pullPolicy=Never"]
+    return [word for value in made for word in ("--set", value)]

@@ -1,0 +1,51 @@
+"""Another release beside this one: there and back under load, with sidecars older and newer than their operator."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import chart, tools
+from node.shop import since
+
+
+@pytest.fixture(scope="module")
+def before(node, images):
+    """The names of the images of the release before."""
+    names = {}
+    for name in ("operator", "sidecar"):
+        node.import_image(tools.earlier() / "images" / f"{name}.tar")
+        names[name] = images[name].rsplit(":", 1)[0] + ":before"
+        tagged = node.run("ctr", "-n", "k8s.io", "images", "tag", "--force", images[name], names[name])
+        assert tagged.returncode == 0, tagged.stderr
+        node.import_image(tools.REPO / "build" / "e2e" / "images" / f"{name}.tar")
+    return names
+
+
+@pytest.mark.timeout(400)
+def test_an_upgrade_and_a_rollback_under_load(shop, release, images, before, said):
+    release.upgrade(tools.earlier() / "charts" / "mesh-auth", before)
+    shop.use_sidecar(before["sidecar"])
+    shop.change_edge()
+    start = shop.count_all()
+    earlier = release.revision()
+
+    newest = release.upgrade(chart.FOLDER, images)
+    shop.change_edge()  # by a sidecar older than its operator
+    shop.change_edge()
+    upgraded = shop.count_all()
+
+    shop.use_sidecar(images["sidecar"])
+    shop.change_edge()
+    between = shop.count_all()
+
+    release.rollback(earlier)
+    shop.change_edge()  # by a sidecar newer than its operator
+    shop.change_edge()
+    rolled_back = shop.count_all()
+
+    release.rollback(newest)
+    shop.change_edge()
+    for what, first, last in (("upgraded", start, upgraded), ("rolled back", between, rolled_back)):
+        seen = {name: since(first[name], last[name]) for name in first}
+        said(f"{what} under load: requests {sum(sum(s.values()) for s in seen.values())}, answers {seen}")
+        assert set(seen["open"]) == {200} and set(seen["shut"]) == {403} and set(seen["naked"]) == {401}, seen

@@ -1,0 +1,75 @@
+#include "operator/app/removal.h"
+
+#include <nlohmann/json.hpp>
+
+#include "operator/app/kube_recorder.h"
+#include "operator/http/metrics.h"
+#include "operator/kube/connection.h"
+#include "operator/kube/lease.h"
+#include "operator/log/log.h"
+
+namespace meshauth::app {
+namespace {
+
+/// Deletes objects and remembers the first that would not go.
+class Removal {
+ public:
+  Removal(const kube::ApiClient& api, const std::stop_token& stop) : api_(api), stop_(stop) {}
+
+  void remove(const kube::Resource& resource, const std::string& ns, const std::string& name) {
+    const auto gone = api_.remove(resource, ns, name, {}, stop_);
+    if (gone) {
+      log::info("deleted", {{"object", ns + "/" + name}, {"kind", std::string(resource.kind)}});
+    } else if (!gone.error().not_found()) {
+      keep(gone.error().error());
+    }
+  }
+
+  /// Pages are read again from the first: each holds what is still there.
+  void remove_labelled(const kube::Resource& resource) {
+    std::size_t before = 0;
+    do {
+      before = seen_.size();
+      const auto page = api_.list_page(resource, {.label_selector = std::string(kRecordLabel)},
+                                       {.limit = 200, .metadata_only = true}, stop_);
+      if (!page) return keep(page.error().error());
+      const auto items = (*page)->find("items");
+      if (items == (*page)->end() || !items->is_array()) return;
+      for (const auto& item : *items) {
+        const std::string ns = kube::metadata(item, "namespace"), name = kube::metadata(item, "name");
+        if (seen_.insert(ns + "/" + name).second) remove(resource, ns, name);
+      }
+    } while (seen_.size() > before && !stop_.stop_requested());
+  }
+
+  Status outcome() const { return first_; }
+
+ private:
+  void keep(const Error& error) {
+    log::error("not deleted", {{"error", error}});
+    if (first_) first_ = tl::unexpected(error);
+  }
+
+  const kube::ApiClient& api_;
+  const std::stop_token& stop_;
+  std::set<std::string> seen_;
+  Status first_;
+};
+
+}  // namespace
+
+Status remove_records(const Options& options, const std::stop_token& stop) {
+  const auto config = kube::load_cluster_config({options.kubeconfig, options.context});
+  if (!config) return tl::unexpected(config.error());
+  const auto client = kube::connect(*config);
+  if (!client) return tl::unexpected(client.error());
+  http::Metrics metrics;
+  const kube::ApiClient api(*client, {.host = kube::host_of(config->server)}, metrics);
+  Removal removal(api, stop);
+  removal.remove_labelled(kube::kConfigMaps);
+  removal.remove(kube::kSecrets, options.ns, "mesh-auth-keys");
+  removal.remove(kube::kLeases, options.ns, kube::LeaseOptions{}.name);
+  return removal.outcome();
+}
+
+}  // namespace meshauth::app
