@@ -28,7 +28,7 @@ std::string template_text(const std::string& name) {
 /// Values for every tag of nginx.conf.mustache: `hostile` for one of them.
 nlohmann::json nginx_values(const std::string& at, const std::string& hostile) {
   const auto text = [&](const char* name) { return name == at ? hostile : std::string("plain"); };
-  nlohmann::json server{{"http1", true}, {"grpc", true}};
+  nlohmann::json server{{"http1", true}, {"grpc", true}, {"metadata", true}};
   for (const char* name : {"listen", "application", "port", "upstream"}) server[name] = text(name);
   nlohmann::json refusal{{"challenged", true}};
   for (const char* name : {"status", "name", "body_type", "body"}) refusal[name] = text(name);
@@ -59,6 +59,8 @@ nlohmann::json nginx_values(const std::string& at, const std::string& hostile) {
                            "preflight",
                            "error_body",
                            "client_keepalive",
+                           "metadata_file",
+                           "metadata_path",
                            "path_allow",
                            "resource_metadata",
                            "temporary_body",

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "core/engine/resource_metadata.h"
 #include "operator/log/log.h"
 #include "sidecar/agent/agent_impl.h"
 #include "sidecar/agent/drain.h"
@@ -89,7 +90,18 @@ Status Agent::Impl::open_folder() {
   applier_ = std::make_unique<Applier>(
       io_, std::move(*folder), nginx_, options_.workers, ApplyLimits{},
       [this](const bundle::Ack& ack) { poster_.ack(ack); }, std::move(current));
+  serve_metadata();
   return {};
+}
+
+void Agent::Impl::serve_metadata() {
+  const auto resource = engine::protected_resource(options_.resource_metadata);
+  if (!resource) return;
+  applier_->on_switch([this, resource = *resource](const bundle::Bundle& bundle) {
+    const auto document = engine::resource_metadata(resource, bundle.files.at("jwks.json"));
+    const auto written = document ? write_file(metadata_file(options_), *document) : tl::unexpected(document.error());
+    if (!written) log::error("--resource-metadata: the document is not current", {{"error", written.error()}});
+  });
 }
 
 // A bundle whose auth.conf this nginx does not take is not used; without any, what is wrong is the command line.

@@ -27,6 +27,7 @@ class Agent::Impl {
   Status open_folder();
   Status open_socket();
   Status test_configuration(std::optional<bundle::Bundle>& current);
+  void serve_metadata();
   void wait_for_signal();
   void wait_for_drain();
   void shut_down(bool graceful);

@@ -242,6 +242,37 @@ TEST_CASE("decisions are reported, and audited on standard output without the qu
   CHECK(log.find("secret=1") == std::string::npos);
 }
 
+TEST_CASE("the protected resource's metadata names the bundle's providers, for everyone and at its path alone") {
+  const std::string path = "/.well-known/oauth-protected-resource/orders";
+  for (const char* flavour : {"--flavour=Module", "--flavour=AuthRequest"}) {
+    CAPTURE(flavour);
+    Fixture f({flavour, "--resource-metadata=https://app.test" + path});
+    f.program.start();
+    REQUIRE(f.program.await_ready(false));
+    CHECK(f.status(path) == 404);  // nobody knows yet
+    bundle::JwksFile keys;
+    for (const char* issuer : {"https://one.test", "https://two.test/"}) {
+      ProviderSettings provider;
+      provider.id = fmt::format("shop/p{}", keys.providers.size());
+      provider.issuer = issuer;
+      provider.token_sources = {{"authorization", "Bearer", ""}};
+      keys.providers.push_back(provider);
+      auto files = open_paths({"/a"});
+      files["jwks.json"] = bundle::write_jwks(keys);
+      f.publish(std::move(files));
+      const auto answer = f.program.get(path);
+      CHECK(answer.status == 200);
+      const auto document = nlohmann::json::parse(answer.body);
+      CHECK(document["resource"] == "https://app.test/orders");
+      CHECK(document["authorization_servers"].size() == keys.providers.size());
+      CHECK(document["authorization_servers"].back() == issuer);
+    }
+    CHECK(f.status(path + "/more") == 403);
+    CHECK(f.status("/.well-known/oauth-protected-resource") == 403);
+    CHECK(f.status("/a") == 200);
+  }
+}
+
 TEST_CASE("what the client says about itself or the connection does not reach the application") {
   Fixture f;
   f.program.start();

@@ -42,6 +42,11 @@ Applier::Applier(net::asio::io_context& io, BundleFolder folder, Nginx& nginx, s
   if (current_ && highest_ < current_->manifest.epoch) highest_ = current_->manifest.epoch;
 }
 
+void Applier::on_switch(std::function<void(const bundle::Bundle&)> told) {
+  told_ = std::move(told);
+  if (told_ && current_) told_(*current_);
+}
+
 Status Applier::offer(bundle::Bundle bundle) {
   const auto& manifest = bundle.manifest;
   if (order_of(revision(), highest_, manifest) == Order::Stale) {
@@ -157,6 +162,7 @@ void Applier::switch_link() {
     is_switched_ = true;
   }
   current_ = candidate_;
+  if (told_) told_(*current_);
 }
 
 void Applier::reload() {
@@ -174,6 +180,7 @@ void Applier::switch_back() {
   }
   current_ = std::move(previous_);
   previous_.reset();
+  if (told_ && current_) told_(*current_);
 }
 
 void Applier::install_back() {

@@ -30,6 +30,8 @@ class Applier {
   Applier(net::asio::io_context& io, BundleFolder folder, Nginx& nginx, std::size_t worker_count, ApplyLimits limits,
           SendAck send_ack, std::optional<bundle::Bundle> current);
 
+  /// Called with each bundle that the link names from now on, and at once with the one it names.
+  void on_switch(std::function<void(const bundle::Bundle&)> told);
   /// A verified bundle of this workload. Error: it is stale, or the folder cannot be written.
   Status offer(bundle::Bundle bundle);
   void note(const engine::WorkerReport& report);
@@ -73,6 +75,7 @@ class Applier {
   std::size_t worker_count_;
   ApplyLimits limits_;
   SendAck send_ack_;
+  std::function<void(const bundle::Bundle&)> told_;
   net::asio::steady_timer timer_;
   ApplyState state_ = ApplyState::Idle;
 

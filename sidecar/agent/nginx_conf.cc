@@ -4,6 +4,7 @@
 
 #include "core/base/text.h"
 #include "core/engine/challenge.h"
+#include "core/engine/resource_metadata.h"
 #include "core/render/template.h"
 #include "sidecar/agent/folder.h"
 
@@ -14,8 +15,9 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxTemplateBytes = 256 * 1024;
 
-json server_values(const Mapping& mapping, std::size_t index) {
+json server_values(const Mapping& mapping, std::size_t index, bool has_metadata) {
   return {{"listen", mapping.listen},
+          {"metadata", mapping.protocol == Mapping::Protocol::Http1 && has_metadata},
           {"application", mapping.application},
           {"port", mapping.application_port},
           {"upstream", fmt::format("application_{}", index)},
@@ -45,7 +47,9 @@ Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& 
   const auto text = read_file(options.templates + "/nginx.conf.mustache", kMaxTemplateBytes);
   if (!text) return fail("--templates: {}", text.error().message);
   json servers = json::array();
-  for (std::size_t i = 0; i < options.mappings.size(); ++i) servers.push_back(server_values(options.mappings[i], i));
+  const auto resource = engine::protected_resource(options.resource_metadata);
+  for (std::size_t i = 0; i < options.mappings.size(); ++i)
+    servers.push_back(server_values(options.mappings[i], i, resource.has_value()));
   json values = {{"user", place.user},
                  {"has_user", !place.user.empty()},
                  {"workers", options.workers},
@@ -70,6 +74,8 @@ Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& 
                  {"has_path_allow", !options.path_allow.empty()},
                  {"resource_metadata", options.resource_metadata},
                  {"has_resource_metadata", !options.resource_metadata.empty()},
+                 {"metadata_path", resource ? resource->path : ""},
+                 {"metadata_file", metadata_file(options)},
                  {"by_module", options.flavour == render::Flavour::Module},
                  {"by_agent", options.flavour == render::Flavour::AuthRequest},
                  {"decisions", "unix:" + place.decisions},
@@ -81,6 +87,10 @@ Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& 
   auto rendered = render::render_template(*text, values);
   if (!rendered) return fail("nginx.conf.mustache: {}", rendered.error().message);
   return rendered;
+}
+
+std::string metadata_file(const Options& options) {
+  return options.work_dir + "/resource-metadata.json";
 }
 
 std::string grpc_auth_conf(std::string_view auth_conf) {

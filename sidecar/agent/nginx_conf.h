@@ -22,6 +22,9 @@ struct NginxPlace {
 /// Errors: a template that is not readable or not allowed, a value that nginx cannot quote.
 Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& place);
 
+/// Where nginx finds the document of --resource-metadata (RFC 9728), if it is this sidecar's to serve.
+std::string metadata_file(const Options& options);
+
 /// auth.conf for locations that grpc_pass: the same headers, under the name that nginx's gRPC proxy takes.
 std::string grpc_auth_conf(std::string_view auth_conf);
 

@@ -151,7 +151,8 @@ void add_nginx_options(CLI::App& app, Options& options, Raw& raw) {
       ->check(CLI::IsMember({"json", "plain"}))
       ->capture_default_str();
   app.add_option("--resource-metadata", options.resource_metadata,
-                 "URL of the protected resource's metadata (RFC 9728), named in challenges");
+                 "URL of the protected resource's metadata (RFC 9728), named in challenges; the document is served "
+                 "here if its path is /.well-known/oauth-protected-resource, with or without more after it");
   app.add_option("--audit-allowed", options.audit_allowed, "How many of the allowed requests are logged, 0 to 1")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();

@@ -71,7 +71,7 @@ def rendered(root, folder, http1, identity="", grpc=None, server="", http="", wo
     ]
     servers = servers if grpc else servers[:2]
     for i, one in enumerate(servers):
-        one.update(port=8080, upstream=f"application_{i}", http1=one.get("http1", False), grpc=one.get("grpc", False))
+        one.update(metadata=False, port=8080, upstream=f"application_{i}", http1=one.get("http1", False), grpc=one.get("grpc", False))
     temporary = {f"temporary_{kind}": agent / "temporary" / kind for kind in ("body", "proxy", "fastcgi", "uwsgi", "scgi")}
     values = {
         "has_user": os.geteuid() == 0,
@@ -98,6 +98,8 @@ def rendered(root, folder, http1, identity="", grpc=None, server="", http="", wo
         "decisions": f"unix:{root}/ask/decide.sock",
         "refusals": refusals(),
         "client_keepalive": "10m",
+        "metadata_path": "",
+        "metadata_file": "",
         "servers": servers,
         **temporary,
         **more,
