@@ -248,7 +248,7 @@ TEST_CASE("the protected resource's metadata names the bundle's providers, for e
     CAPTURE(flavour);
     Fixture f({flavour, "--resource-metadata=https://app.test" + path});
     f.program.start();
-    REQUIRE(f.program.await_ready(false));
+    REQUIRE(f.program.await_status(flavour == std::string("--flavour=Module") ? 503 : 500));
     CHECK(f.status(path) == 404);  // nobody knows yet
     bundle::JwksFile keys;
     for (const char* issuer : {"https://one.test", "https://two.test/"}) {
