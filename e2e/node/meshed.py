@@ -14,7 +14,7 @@ from node import pods, settings
 from node.shop import ISSUER, Shop
 
 _FOLDER = tools.REPO / "examples" / "injection"
-_DRAIN = 4  # seconds; longer than the node needs to take an ending pod out of its Service
+_DRAIN = 10  # seconds; longer than the node needs to take an ending pod out of its Service, also where 19 end at once
 _LOAD = "load-meshed"
 # Without and with the token on a connection for each request, and with it on connections that are kept.
 _PORTS = {"naked": 7011, "fresh": 7012, "kept": 7013}

@@ -113,7 +113,7 @@ def test_pods_come_and_go_under_load_and_nobody_is_let_in_or_turned_away_wrongly
         seen = {name: meshed.counted(name) for name in ("naked", "fresh", "kept")}
     finally:
         meshed.end_load()
-    said("restarted, scaled to {_MANY} and back under load: " + "; ".join(f"{name} {s['statuses']}" for name, s in seen.items()))
+    said(f"restarted, scaled to {_MANY} and back under load: " + "; ".join(f"{name} {s['statuses']}" for name, s in seen.items()))
     # 0: asked before or after it listens. 503: before it has a bundle.
     assert {"401"} <= set(seen["naked"]["statuses"]) <= {"0", "401", "503"}, seen["naked"]
     assert set(seen["fresh"]["statuses"]) == {"200"}, seen["fresh"]
