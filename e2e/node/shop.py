@@ -73,7 +73,7 @@ class Shop:
         """Edits the policy, and awaits that the edit is enforced."""
         allowed = self.ask("/edge") != 200
         self.set_edge(allowed)
-        self.await_answer(200 if allowed else 403, "/edge", within)
+        self.await_answer(200 if allowed else 403, "/edge", within=within)
 
     def use_sidecar(self, image: str) -> None:
         """Of `orders`; returns when all its pods run it."""

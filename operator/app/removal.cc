@@ -1,6 +1,8 @@
 #include "operator/app/removal.h"
 
 #include <nlohmann/json.hpp>
+#include <random>
+#include <set>
 
 #include "operator/app/kube_recorder.h"
 #include "operator/http/metrics.h"
@@ -65,9 +67,19 @@ Status remove_records(const Options& options, const std::stop_token& stop) {
   if (!client) return tl::unexpected(client.error());
   http::Metrics metrics;
   const kube::ApiClient api(*client, {.host = kube::host_of(config->server)}, metrics);
+  // An operator that is still ending would put back what is deleted: it writes no more once the Lease is ours.
+  kube::Elector elector(api,
+                        {.ns = options.ns, .identity = fmt::format("remove-records_{:08x}", std::random_device()())},
+                        metrics, kube::system_clock(), [&](const std::string& why) {
+                          log::info("waiting for the operator's end", {{"object", options.ns}, {"message", why}});
+                        });
+  auto leadership = elector.lead([](const std::string& why) { log::error("Lease lost", {{"message", why}}); }, stop);
+  if (!leadership) return tl::unexpected(leadership.error());
+  if (*leadership == nullptr) return fail("ended before it began: another operator leads");
   Removal removal(api, stop);
   removal.remove_labelled(kube::kConfigMaps);
   removal.remove(kube::kSecrets, options.ns, "mesh-auth-keys");
+  leadership->reset();
   removal.remove(kube::kLeases, options.ns, kube::LeaseOptions{}.name);
   return removal.outcome();
 }
