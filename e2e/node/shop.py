@@ -76,10 +76,11 @@ class Shop:
         self.await_answer(200 if allowed else 403, "/edge", within=within)
 
     def use_sidecar(self, image: str) -> None:
-        """Of `orders`; returns when all its pods run it."""
+        """Of `orders`; returns when all its pods run it and those before are gone."""
         kubectl = self.node.cluster.kubectl
         kubectl("set", "image", "-n", NAME, "deployment/orders", f"mesh-auth={image}")
         kubectl("rollout", "status", "-n", NAME, "deployment/orders", "--timeout=90s", timeout=100)
+        await_until("the pods before are gone", lambda: len(self.ns.list("pod", "?labelSelector=app=orders")) == 1, within=60)
 
     def await_ready(self, what: str, condition: str = "Ready", seconds: int = 90) -> None:
         self.node.cluster.kubectl(
