@@ -9,17 +9,22 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEAD = "{{- /* Written by charts/generate.py from crds/; edit the file there. */ -}}\n{{- if .Values.crds.enabled }}\n"
-KEEP = "  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n"
+KEEP = (
+    '  {{- $own := ternary (dict "helm.sh/resource-policy" "keep") (dict) .Values.crds.keep }}\n'
+    '  {{- include "mesh-auth.annotations" (list . $own) | nindent 2 }}\n'
+)
+LABELS = "  labels:\n"
+COMMON = "    {{- with .Values.commonLabels }}\n    {{- toYaml . | nindent 4 }}\n    {{- end }}\n"
 TAIL = "{{- end }}\n"
 
 
 def wrap(text):
-    """The CRD as a template: the same bytes, but for the two conditions."""
+    """The CRD as a template: the same bytes, but for the two conditions and what all objects of a release carry."""
     before, metadata, after = text.partition("\nmetadata:\n")
-    if not metadata or "\n  annotations:" in text:
-        sys.exit("expected a CRD with metadata and without annotations")
+    if not metadata or "\n  annotations:" in text or text.count("\n" + LABELS) != 1:
+        sys.exit("expected a CRD with metadata, labels and without annotations")
     escape = lambda part: part.replace("{{", '{{ "{{" }}')  # noqa: E731
-    return HEAD + escape(before) + metadata + KEEP + escape(after) + TAIL
+    return HEAD + escape(before) + metadata + KEEP + escape(after).replace(LABELS, LABELS + COMMON, 1) + TAIL
 
 
 def main():

@@ -10,6 +10,7 @@ void add_dev_idp(Program& program);
 void add_explain(Program& program);
 void add_inject(Program& program);
 void add_lint(Program& program);
+void add_prove(Program& program);
 void add_render(Program& program);
 void add_test(Program& program);
 void add_token(Program& program);

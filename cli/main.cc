@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   add_explain(program);
   add_inject(program);
   add_lint(program);
+  add_prove(program);
   add_render(program);
   add_test(program);
   add_token(program);

@@ -5,9 +5,10 @@
 #   e2e/tools.sh pytest e2e/tests       prepares, then runs pytest from the pinned environment
 #   E2E_PARTS="kube python" e2e/tools.sh python e2e/cluster.py up
 #
-# Parts (E2E_PARTS, default kube, helm, node and python): kube, helm, node (Node.js for the OpenID provider), python,
-# machine (a node of Kubernetes on this machine: what kubelet needs, CoreDNS, the small programs of the tests' pods), and
-# earlier (images and chart of a release before this one, built from this repository's history).
+# Parts (E2E_PARTS, default kube, helm, gitops, node and python): kube, helm, gitops (what Flux and Argo CD make of a status), node
+# (Node.js for the OpenID provider), python, machine (a node of Kubernetes on this machine: what kubelet needs, CoreDNS, the
+# small programs of the tests' pods), and earlier (images and chart of a release before this one, built from this
+# repository's history).
 # What has to be built or installed is built once into a cache outside the work tree: $MESH_AUTH_CACHE, else
 # $XDG_CACHE_HOME/nginx-mesh-auth, else ~/.cache/nginx-mesh-auth. KUBEBUILDER_ASSETS, if set, is a folder with
 # kube-apiserver, etcd and kubectl (part machine: also with kubelet and the other components).
@@ -29,8 +30,9 @@ helm_dir=$cache/helm-$kHelmVersion
 coredns_dir=$cache/coredns-$(digest "$here"/coredns/{go.mod,go.sum,main.go})
 box_dir=$cache/box-$(digest "$here"/node/box/{go.mod,*.go})
 earlier_dir=$cache/earlier-$kEarlier
+gitops_dir=$cache/gitops-$(digest "$here"/gitops/{go.mod,go.sum,*.go})
 readonly kComponents="kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubectl kubelet"
-parts=" ${E2E_PARTS:-kube helm node python} "
+parts=" ${E2E_PARTS:-kube helm gitops node python} "
 
 say() { printf 'e2e: %s\n' "$*" >&2; }
 wants() { [[ $parts == *" $1 "* ]]; }
@@ -96,6 +98,7 @@ check_present() {
   if wants helm && [[ ! -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm && ! -x $helm_dir/helm ]]; then
     need_go "helm $kHelmVersion"
   fi
+  if wants gitops && [[ ! -x $gitops_dir/gitops ]]; then need_go "the judges of GitOps"; fi
   if wants machine; then need_machine; fi
   if wants earlier && [[ ! -e $earlier_dir/.complete ]]; then need_history; fi
   if wants node; then need_node; fi
@@ -208,6 +211,7 @@ fi
 venv=
 if wants kube && [[ -z ${KUBEBUILDER_ASSETS:-} ]]; then build_kube; link_kube; fi
 if wants helm && [[ ! -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm ]]; then build_helm; fi
+if wants gitops; then build_once "the judges of GitOps" "a minute" "$here/gitops" "$gitops_dir/gitops" ""; fi
 if wants machine; then build_machine; fi
 if wants earlier; then build_earlier; fi
 if wants kube && wants helm; then rm -rf "$go_cache"; fi
@@ -219,6 +223,7 @@ exec 9>&-
 
 export MESH_AUTH_KUBE_BIN=${KUBEBUILDER_ASSETS:-$kube_dir/bin}
 export MESH_AUTH_HELM=$helm_dir/helm
+if wants gitops; then export MESH_AUTH_GITOPS=$gitops_dir/gitops; fi
 if wants machine; then export MESH_AUTH_COREDNS=$coredns_dir/coredns MESH_AUTH_BOX=$box_dir/box; fi
 if wants earlier; then export MESH_AUTH_EARLIER=$earlier_dir; fi
 [[ -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm ]] && MESH_AUTH_HELM=$KUBEBUILDER_ASSETS/helm

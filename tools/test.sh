@@ -51,6 +51,7 @@ generated() {
 python3 crds/testdata/bounds.py --check
 python3 crds/reference.py --check
 python3 charts/generate.py --check
+python3 charts/readme.py --check
 python3 tools/pages.py --check
 END
 }

@@ -19,19 +19,52 @@ NAMESPACE = "mesh-auth-system"
 FOLDER = tools.REPO / "charts" / "mesh-auth"
 
 
-def helm(*args: str, home: Path) -> str:
-    """Its output; a failure is an AssertionError with what it said. It never looks at a cluster."""
-    env = clean_environment({"HOME": str(home), "HELM_PLUGINS": str(home / "no-plugins")})
-    done = subprocess.run([str(tools.helm()), *args], capture_output=True, text=True, timeout=60, env=env)
+def helm(*args: str, home: Path, kubeconfig: Path | None = None) -> str:
+    """Its output; a failure is an AssertionError with what it said. Without `kubeconfig` it never looks at a cluster."""
+    done = _run(*args, home=home, kubeconfig=kubeconfig)
     assert done.returncode == 0, f"helm {' '.join(args)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
-def render(home: Path, *values: str) -> list[dict[str, Any]]:
-    """The chart's objects. `values`: as for --set."""
+# What a cluster with the Prometheus operator has.
+MONITORING = tuple(f"monitoring.coreos.com/v1/{kind}" for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule"))
+
+
+def render(
+    home: Path, *values: str, overlay: dict[str, Any] | None = None, apis: tuple[str, ...] = (), hooks: bool = False
+) -> list[dict[str, Any]]:
+    """The chart's objects. `values`: as for --set; `overlay`: as in a file; `apis`: what the cluster has beside the built-in."""
     sets = [word for value in values for word in ("--set", value)]
-    text = helm("template", RELEASE, str(FOLDER), "--namespace", NAMESPACE, *sets, home=home)
+    sets += [word for api in apis for word in ("--api-versions", api)]
+    sets += [] if hooks else ["--no-hooks"]
+    text = helm("template", RELEASE, str(FOLDER), "--namespace", NAMESPACE, *_file(home, overlay), *sets, home=home)
     return [document for document in yaml.safe_load_all(text) if document]
+
+
+def _run(*args: str, home: Path, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
+    env = clean_environment({"HOME": str(home), "HELM_PLUGINS": str(home / "no-plugins")})
+    if kubeconfig:
+        env["KUBECONFIG"] = str(kubeconfig)
+    return subprocess.run([str(tools.helm()), *args], capture_output=True, text=True, timeout=120, env=env)
+
+
+def refuses(home: Path, overlay: dict[str, Any]) -> str:
+    """Asserts that these values are refused; what helm said."""
+    done = _run("template", RELEASE, str(FOLDER), *_file(home, overlay), home=home)
+    assert done.returncode != 0, f"these values should have been refused: {overlay}"
+    return done.stderr
+
+
+def defaults() -> dict[str, Any]:
+    return yaml.safe_load((FOLDER / "values.yaml").read_text())
+
+
+def _file(home: Path, overlay: dict[str, Any] | None) -> list[str]:
+    if overlay is None:
+        return []
+    path = home / "values-of-a-test.yaml"
+    path.write_text(yaml.safe_dump(overlay))
+    return ["--values", str(path)]
 
 
 def install_rights(cluster: Cluster, home: Path) -> str:

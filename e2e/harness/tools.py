@@ -29,6 +29,11 @@ def coredns() -> Path:
     return _from_environment("MESH_AUTH_COREDNS")
 
 
+def gitops() -> Path:
+    """What Flux and Argo CD make of an object's status."""
+    return _from_environment("MESH_AUTH_GITOPS")
+
+
 def box() -> Path:
     """The small programs of the node's pods."""
     return _from_environment("MESH_AUTH_BOX")

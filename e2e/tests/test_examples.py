@@ -1,4 +1,4 @@
-"""Each file under examples/ is taken by the real API server as it stands."""
+"""Each file under examples/ but gitops/ is taken by the real API server as it stands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness import tools
 pytestmark = pytest.mark.plane
 
 _FOLDER = tools.REPO / "examples"
-_FILES = sorted(_FOLDER.rglob("*.yaml"))
+_FILES = sorted(file for file in _FOLDER.rglob("*.yaml") if file.relative_to(_FOLDER).parts[0] != "gitops")  # test_gitops.py
 
 
 def _documents(text):

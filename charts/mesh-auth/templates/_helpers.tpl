@@ -14,6 +14,23 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: nginx-mesh-auth
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* With (list CONTEXT OWN): the annotations that every object gets, and its own; nothing at all where there are none. */}}
+{{- define "mesh-auth.annotations" -}}
+{{- $all := merge (dict) (index . 1) (index . 0).Values.commonAnnotations -}}
+{{- with $all }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The user that the operator is to the API server. */}}
+{{- define "mesh-auth.user" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "mesh-auth.name" . }}
 {{- end }}
 
 {{/* With (list IMAGE VALUES, CONTEXT). */}}
