@@ -75,8 +75,10 @@ def node(supervisor, fit, images):
 @pytest.fixture(scope="session")
 def release(node, images):
     """The chart, installed."""
+    repository, tag = images["cli"].rsplit(":", 1)
+    proof = {"image.repository": repository, "image.tag": tag, "image.pullPolicy": "Never", "withinSeconds": 60}
     made = Release(node)
-    made.install(images)
+    made.install(images, *(f"test.{name}={value}" for name, value in proof.items()))
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import chart
+from harness import chart, tools
 from harness.wait import await_until
 
 _OPERATOR = "app.kubernetes.io/name=mesh-auth-operator"
@@ -32,3 +32,41 @@ def test_what_the_operator_counts_is_served(node, release):
         return "mesh_auth_" in answer.text
 
     await_until("metrics come through the Service", served)
+
+
+def _helm_test(node):
+    command = [tools.helm(), "test", chart.RELEASE, "--namespace", chart.NAMESPACE, "--timeout=150s"]
+    return node.run(*command, env={"HOME": str(node.folder)}, timeout=170)
+
+
+def test_helm_test_proves_a_401_and_a_200_and_leaves_nothing(node, release):
+    done = _helm_test(node)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    for line in ("GET /healthz without a token: 401", "GET /healthz with a token: 200", "proved"):
+        assert line in said, said
+    place = f"{chart.NAMESPACE}-test"
+    await_until("the test's namespace is gone", lambda: node.cluster.find("namespace", place) is None, within=60)
+
+
+def test_helm_test_fails_without_the_operator(node, release, operator_count):
+    operator_count(0)
+    done = _helm_test(node)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "not 401 and 200 within 60 s" in said, said
+    node.cluster.kubectl("delete", "namespace", f"{chart.NAMESPACE}-test", "--wait=true", "--timeout=60s", timeout=70)
+
+
+def test_who_has_a_role_of_kubernetes_has_ours_with_it(node, release):
+    with node.cluster.temporary_namespace("roles") as space:
+        for role in ("view", "edit", "admin"):
+            node.cluster.kubectl("create", "rolebinding", role, "-n", space.name, f"--clusterrole={role}", f"--user={role}")
+
+        def may(user, verb, kind):
+            asked = ("auth", "can-i", verb, f"{kind}.meshauth.dev", "-n", space.name, f"--as={user}")
+            return node.cluster.kubectl.run(*asked).out.strip() == "yes"
+
+        await_until("the roles were added", lambda: may("view", "get", "accesspolicies"), within=30)
+        for kind, writers in (("accesspolicies", {"edit", "admin"}), ("identityproviders", {"admin"})):
+            assert {user for user in ("view", "edit", "admin") if may(user, "list", kind)} == {"view", "edit", "admin"}
+            assert {user for user in ("view", "edit", "admin") if may(user, "update", kind)} == writers
