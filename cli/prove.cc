@@ -95,8 +95,8 @@ Round ask_both(const Parties& parties) {
 int prove(const ProveOptions& options, Streams& io) {
   const auto parties = meet(options, io);
   if (!parties) throw UsageError{parties.error().message};
-  const auto end = steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(
-                                             std::chrono::duration<double>(options.within));
+  const auto end = steady_clock::now() +
+                   std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(options.within));
   for (;;) {
     const Round round = ask_both(*parties);
     if (round.proved) {

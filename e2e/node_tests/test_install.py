@@ -39,14 +39,18 @@ def _helm_test(node):
     return node.run(*command, env={"HOME": str(node.folder)}, timeout=170)
 
 
+def _await_cleared(node):
+    place = f"{chart.NAMESPACE}-test"
+    await_until("the test's namespace is gone", lambda: node.cluster.find("namespace", place) is None, within=60)
+
+
 def test_helm_test_proves_a_401_and_a_200_and_leaves_nothing(node, release):
     done = _helm_test(node)
     assert done.returncode == 0, done.stdout + done.stderr
     said = done.stdout + done.stderr
     for line in ("GET /healthz without a token: 401", "GET /healthz with a token: 200", "proved"):
         assert line in said, said
-    place = f"{chart.NAMESPACE}-test"
-    await_until("the test's namespace is gone", lambda: node.cluster.find("namespace", place) is None, within=60)
+    _await_cleared(node)
 
 
 def test_helm_test_fails_without_the_operator(node, release, operator_count):
@@ -54,7 +58,7 @@ def test_helm_test_fails_without_the_operator(node, release, operator_count):
     done = _helm_test(node)
     said = done.stdout + done.stderr
     assert done.returncode != 0 and "not 401 and 200 within 60 s" in said, said
-    node.cluster.kubectl("delete", "namespace", f"{chart.NAMESPACE}-test", "--wait=true", "--timeout=60s", timeout=70)
+    _await_cleared(node)
 
 
 def test_who_has_a_role_of_kubernetes_has_ours_with_it(node, release):
