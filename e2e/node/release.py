@@ -34,6 +34,12 @@ class Release:
         """What helm says."""
         return self._helm("uninstall", chart.RELEASE)
 
+    def test(self) -> tuple[int, str]:
+        """helm test: its exit code and what it said."""
+        command = [tools.helm(), "test", chart.RELEASE, "--namespace", chart.NAMESPACE, f"--timeout={_SECONDS}s"]
+        done = self.node.run(*(str(word) for word in command), env={"HOME": str(self.node.folder)}, timeout=_SECONDS + 30)
+        return done.returncode, done.stdout + done.stderr
+
     def revision(self) -> int:
         """Of Secrets helm keeps one for each revision."""
         names = [s["metadata"]["name"] for s in self.node.cluster.list("secret", chart.NAMESPACE, "?labelSelector=owner=helm")]

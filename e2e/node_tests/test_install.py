@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import chart, tools
+from harness import chart
 from harness.wait import await_until
 
 _OPERATOR = "app.kubernetes.io/name=mesh-auth-operator"
@@ -34,20 +34,14 @@ def test_what_the_operator_counts_is_served(node, release):
     await_until("metrics come through the Service", served)
 
 
-def _helm_test(node):
-    command = [tools.helm(), "test", chart.RELEASE, "--namespace", chart.NAMESPACE, "--timeout=150s"]
-    return node.run(*command, env={"HOME": str(node.folder)}, timeout=170)
-
-
 def _await_cleared(node):
     place = f"{chart.NAMESPACE}-test"
     await_until("the test's namespace is gone", lambda: node.cluster.find("namespace", place) is None, within=60)
 
 
 def test_helm_test_proves_a_401_and_a_200_and_leaves_nothing(node, release):
-    done = _helm_test(node)
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = done.stdout + done.stderr
+    code, said = release.test()
+    assert code == 0, said
     for line in ("GET /healthz without a token: 401", "GET /healthz with a token: 200", "proved"):
         assert line in said, said
     _await_cleared(node)
@@ -55,9 +49,8 @@ def test_helm_test_proves_a_401_and_a_200_and_leaves_nothing(node, release):
 
 def test_helm_test_fails_without_the_operator(node, release, operator_count):
     operator_count(0)
-    done = _helm_test(node)
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and "not 401 and 200 within 60 s" in said, said
+    code, said = release.test()
+    assert code != 0 and "not 401 and 200 within 60 s" in said, said
     _await_cleared(node)
 
 

@@ -71,6 +71,7 @@ _OTHER = {
     "serviceAccount.annotations": {"example.com/role": "operator"},
     "crds.enabled": False,
     "crds.keep": False,
+    "cleanup.enabled": False,
     "test.enabled": False,
     "test.image.repository": "registry.example/cli",
     "test.image.tag": "2",
