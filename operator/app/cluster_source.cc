@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/bundle/wire.h"
+#include "core/inject/names.h"
 #include "operator/app/kube_recorder.h"
 #include "operator/log/log.h"
 
@@ -23,6 +24,40 @@ std::map<std::string, std::string> labels_of(const json& object) {
     if (value.is_string()) labels[key] = value.get<std::string>();
   }
   return labels;
+}
+
+/// Of a Service what says where it leads; the rest (status, annotations, managed fields) is the larger part.
+json service_view(const json& object) {
+  json given = object.value("spec", json::object());
+  if (!given.is_object()) given = json::object();
+  json spec = json::object(), ports = json::array();
+  for (const char* name : {"type", "selector"}) {
+    if (given.contains(name)) spec[name] = given[name];
+  }
+  for (const json& port : given.value("ports", json::array())) {
+    json kept = json::object();
+    for (const char* name : {"port", "targetPort", "protocol"}) {
+      if (port.is_object() && port.contains(name)) kept[name] = port[name];
+    }
+    ports.push_back(std::move(kept));
+  }
+  spec["ports"] = std::move(ports);
+  json metadata = json::object();
+  for (const char* name : {"namespace", "name", "uid", "resourceVersion"}) {
+    metadata[name] = kube::metadata(object, name);
+  }
+  return {{"metadata", std::move(metadata)}, {"spec", std::move(spec)}};
+}
+
+void take_ports(const json& object, controllers::Pod& pod) {
+  const std::string injected = kube::annotation(object, inject::kInjectedAnnotation);
+  if (injected.empty()) return;
+  auto ports = inject::parse_injected(injected);
+  if (ports) {
+    pod.ports = std::move(*ports);
+  } else {
+    pod.ports_unknown = ports.error().message;
+  }
 }
 
 }  // namespace
@@ -50,6 +85,11 @@ ClusterSource::ClusterSource(const kube::ApiClient& api, controllers::Index& ind
           .metadata_only = true},
          [this](Change change, const std::string& key, const kube::Object& was, const kube::Object& now) {
            on_pod(change, key, change == Change::Deleted ? *was : *now);
+         });
+  follow(services_, {.resource = kube::kServices, .reduce = service_view},
+         [this](Change change, const std::string& key, const auto&, const kube::Object& now) {
+           handlers_.touched(change == Change::Deleted ? index_.remove_service(key)
+                                                       : index_.put_service(key, inject::read_service(*now)));
          });
   follow(records_,
          {.resource = kube::kConfigMaps,
@@ -97,8 +137,11 @@ void ClusterSource::on_pod(Change change, const std::string& key, const json& no
     keys = index_.remove_pod(key);
   } else {
     workload = kube::metadata(now, "namespace") + "/" + value;
-    keys = index_.put_pod({key, kube::metadata(now, "uid"), workload, kube::label(now, kFlavourLabel),
-                           !kube::metadata(now, "deletionTimestamp").empty()});
+    controllers::Pod pod{key, kube::metadata(now, "uid"), workload, kube::label(now, kFlavourLabel),
+                         !kube::metadata(now, "deletionTimestamp").empty()};
+    pod.labels = labels_of(now);
+    take_ports(now, pod);
+    keys = index_.put_pod(std::move(pod));
   }
   if (before && before->workload != workload) handlers_.pod_gone(key, before->workload);
   handlers_.touched(keys);

@@ -50,7 +50,7 @@ class ClusterSource {
   controllers::Index& index_;
   const Handlers handlers_;
   http::Metrics& metrics_;
-  Followed namespaces_, providers_, policies_, pods_, records_;
+  Followed namespaces_, providers_, policies_, pods_, services_, records_;
   std::vector<Followed*> all_;
 };
 
