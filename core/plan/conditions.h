@@ -20,8 +20,8 @@ using Time = std::chrono::sys_seconds;
   X(Invalid, "A field is refused; the message names it and what would be right. The last good form stays in force.") \
   X(ResolvedRefs, "Every provider that the policy names exists and may be used.")                                    \
   X(ProviderNotFound,                                                                                                \
-    "A provider that the policy names does not exist. Its Allow entries match nobody, its Deny entries match every " \
-    "caller.")                                                                                                       \
+    "A provider that the policy names does not exist, or is in a namespace that is not watched. Its Allow entries "  \
+    "match nobody, its Deny entries match every caller.")                                                            \
   X(ProviderNotShared, "A provider does not share itself with the policy's namespace (spec.allowedNamespaces).")     \
   X(Programmed, "Every sidecar of the selected workloads runs the current revision, and the record holds it.")       \
   X(NoSidecars, "No sidecar runs yet; any that starts gets this revision first.")                                    \

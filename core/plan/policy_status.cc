@@ -14,20 +14,29 @@ Condition accepted(const PolicyFacts& facts) {
                    model::to_message(facts.policy.errors) + " (the last good form of this policy stays in force)");
 }
 
+std::string why_unresolved(const UnresolvedRef& ref, const std::string& policy_namespace) {
+  if (ref.state == RefState::NotShared) {
+    return fmt::format("IdentityProvider {} is not shared with namespace {}: set its spec.allowedNamespaces",
+                       ref.provider, policy_namespace);
+  }
+  if (ref.state == RefState::NotWatched) {
+    return fmt::format(
+        "IdentityProvider {} is in a namespace that this operator does not watch: add it to --watch-namespace "
+        "(watchNamespaces of the chart), or correct from.identityProvider",
+        ref.provider);
+  }
+  return fmt::format(
+      "IdentityProvider {} does not exist or was never valid: create it, or correct from.identityProvider",
+      ref.provider);
+}
+
 Condition resolved_refs(const PolicyFacts& facts) {
   if (facts.unresolved.empty()) return condition("ResolvedRefs", true, "ResolvedRefs", "every provider is there");
   std::string message;
   bool missing = false;
   for (const UnresolvedRef& ref : facts.unresolved) {
-    if (!message.empty()) message += "; ";
-    missing = missing || ref.state == RefState::NotFound;
-    message += ref.state == RefState::NotFound
-                   ? fmt::format(
-                         "IdentityProvider {} does not exist or was never valid: create it, or correct "
-                         "from.identityProvider",
-                         ref.provider)
-                   : fmt::format("IdentityProvider {} is not shared with namespace {}: set its spec.allowedNamespaces",
-                                 ref.provider, facts.policy.meta.ns);
+    missing = missing || ref.state != RefState::NotShared;
+    message += (message.empty() ? "" : "; ") + why_unresolved(ref, facts.policy.meta.ns);
   }
   message += ". Until then Allow entries with it match nobody and Deny entries with it match every caller";
   return condition("ResolvedRefs", false, missing ? "ProviderNotFound" : "ProviderNotShared", message);

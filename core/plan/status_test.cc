@@ -67,6 +67,11 @@ TEST_CASE("Programmed and Ready say what is the matter") {
          f.unresolved = {{"x/idp", RefState::NotShared}};
        },
        "True", "Programmed", "False", "ProviderNotShared"},
+      {"not watched",
+       [](PolicyFacts& f) {
+         f.unresolved = {{"x/idp", RefState::NotWatched}};
+       },
+       "True", "Programmed", "False", "ProviderNotFound"},
       {"refused spec",
        [](PolicyFacts& f) {
          f.policy.errors = {{"spec.rules", "found 3"}};

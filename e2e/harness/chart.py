@@ -34,11 +34,11 @@ def render(home: Path, *values: str) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-def install_rights(cluster: Cluster, home: Path) -> str:
+def install_rights(cluster: Cluster, home: Path, *values: str) -> str:
     """Applies all but the CRDs and what would run (no kubelet would run it); the name of its service account."""
     cluster.namespace(NAMESPACE)
-    objects = [o for o in render(home, "crds.enabled=false") if o["kind"] not in ("Deployment", "Namespace")]
-    cluster.kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=yaml.safe_dump_all(objects))
+    objects = [o for o in render(home, "crds.enabled=false", *values) if o["kind"] not in ("Deployment", "Namespace")]
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     accounts = [o["metadata"]["name"] for o in objects if o["kind"] == "ServiceAccount"]
     assert len(accounts) == 1, f"expected one service account in the chart, found {accounts}"
     return accounts[0]

@@ -79,6 +79,22 @@ TEST_CASE_FIXTURE(Shop, "each way is told once, however many pods there are, and
   CHECK(index.bypasses("shop/orders").ways.size() == Bypasses::kMostWays);
 }
 
+TEST_CASE("a provider in a namespace that is not watched is not called missing") {
+  plan::MeshSettings mesh{"root", model::Action::Deny, ""};
+  mesh.watched = {"root", "shop"};
+  Index index{mesh};
+  auto object = plan::testing::policy_object("shop", "readers", "idp");
+  object["spec"]["rules"][0]["from"][0]["identityProvider"]["namespace"] = "bank";
+  index.put_policy(object);
+  const auto unresolved = index.unresolved(*index.policy("shop/readers"));
+  REQUIRE(unresolved.size() == 1);
+  CHECK(unresolved[0].provider == "bank/idp");
+  CHECK(unresolved[0].state == plan::RefState::NotWatched);
+
+  index.put_policy(plan::testing::policy_object("shop", "others", "idp"));
+  CHECK(index.unresolved(*index.policy("shop/others"))[0].state == plan::RefState::NotFound);
+}
+
 TEST_CASE_FIXTURE(Shop, "a pod that does not say what its sidecar holds is named, one that ends does not count") {
   Pod plain{"shop/d", "d", "shop/orders", "", false};
   index.put_pod(plain);
