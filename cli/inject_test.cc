@@ -93,7 +93,7 @@ TEST_CASE("inject: a Service that goes past the sidecar is a warning, in its nam
   };
   const std::string deployment = workload("Deployment", "apps/v1");
   const std::string warning =
-      "warning: Service \"s\", workload orders: targetPort 9100 (TCP 9100) goes past the sidecar";
+      "warning: Service \"s\", workload orders: port 9100: targetPort 9100 (TCP 9100) goes past the sidecar";
   const Outcome past = injected(deployment + service("shop", 9100));
   CHECK(past.code == 0);
   CHECK(says(past.err, warning));

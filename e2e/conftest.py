@@ -13,6 +13,7 @@ from harness import chart, pki, tools
 from harness import cluster as clusters
 from harness import oidc as oidc_provider
 from harness.bad_idp import BadIdp
+from harness.elsewhere import Elsewhere
 from harness.mesh import Mesh
 from harness.operator import Operator
 from harness.resources import GROUP
@@ -100,6 +101,15 @@ def _is_established(crd: dict) -> bool:
 def authority(workdir):
     """The private CA of the providers."""
     return pki.Authority(workdir / "providers", "mesh-auth e2e providers")
+
+
+@pytest.fixture
+def elsewhere(supervisor, tmp_path, monkeypatch):
+    """A control plane of the test's own."""
+    monkeypatch.delenv("E2E_KUBECONFIG", raising=False)
+    made = Elsewhere(supervisor, tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -73,9 +73,13 @@ Written by `tools/pages.py` from `core/plan/conditions.h` and `operator/idp/sour
 | `Programmed` | AccessPolicy | Every sidecar that the policy concerns has confirmed the current revision, and the record holds it. |
 | `Discovered` | IdentityProvider | The discovery document was read, and its issuer is ours. |
 | `KeysFresh` | IdentityProvider | The keys in use are younger than `maxStale`. |
+| `Bypassable` | AccessPolicy | A Service leads to a port of an injected pod that its sidecar does not hold. False is good here, and so is its absence. |
 | `Ready` | both | Nobody needs to act. This is the one to wait for: `kubectl wait --for=condition=Ready accpol/NAME`. |
 
-Pods that have not yet connected delay `Programmed`, never `Ready`. A bundle that a sidecar refused makes `Ready` False.
+Pods that have not yet connected delay `Programmed`, never `Ready`. A bundle that a sidecar refused makes `Ready` False. `Bypassable` leaves
+`Ready` as it is: the policy is in force wherever a sidecar is asked, a Service is often somebody else's, and one that goes past a sidecar may be
+meant to (a port for metrics). Wait for it, or alert on it, by itself: `kubectl wait --for=condition=Bypassable=false accpol/NAME`.
+It is known of injected pods alone; of others, which do not say what their sidecars hold, it is Unknown.
 """
 
 FAULTS_HEAD = """
@@ -108,7 +112,7 @@ FAULTS = {
     "Internal": "The operator had no memory, file descriptor or thread left.",
 }
 
-TYPES = {"Accepted", "ResolvedRefs", "Programmed", "Ready", "Discovered", "KeysFresh"}
+TYPES = {"Accepted", "ResolvedRefs", "Programmed", "Bypassable", "Ready", "Discovered", "KeysFresh"}
 
 
 def macro(text: str, name: str) -> str:

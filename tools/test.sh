@@ -49,6 +49,7 @@ all() {
 generated() {
   all <<'END'
 python3 crds/testdata/bounds.py --check
+python3 crds/schema_version.py --check
 python3 crds/reference.py --check
 python3 charts/generate.py --check
 python3 charts/readme.py --check

@@ -4,6 +4,7 @@
 
 #include "core/base/text.h"
 #include "core/inject/names.h"
+#include "core/inject/pod_ports.h"
 #include "core/inject/probes.h"
 #include "core/inject/shape.h"
 #include "core/inject/sidecar.h"
@@ -170,7 +171,7 @@ void add_parts(json& pod, const Settings& settings, const Injection& facts, cons
   json& metadata = pod["metadata"];
   metadata["labels"][std::string(kWorkloadLabel)] = facts.workload;
   if (wishes.flavour != render::Flavour::Module) metadata["labels"][std::string(kFlavourLabel)] = "AuthRequest";
-  metadata["annotations"][std::string(kInjectedAnnotation)] = to_string(wishes.capture);
+  metadata["annotations"][std::string(kInjectedAnnotation)] = to_annotation(ports_of(pod, wishes));
 }
 
 }  // namespace

@@ -35,6 +35,11 @@ MUTANTS = [
     ("probes.cc", "map.application == port || map.listen == port", "map.application == port", "probes of the sidecar's port"),
     ("probes.cc", "c == '$' ? \"$$\"", "c == '$' ? \"$\"", "variables in a probe"),
     ("probes.cc", "if (!original.is_object()) return refused();", "if (!original.is_object()) return {};", "flags that are not ours"),
+    # Services that go past it
+    ("pod_ports.cc", "if (annotation.size() > kMostBytes)", "if (false)", "an annotation of any size, as the operator reads it"),
+    ("pod_ports.cc", 'list == kContainerLists[0] || text_at(container, "restartPolicy") == "Always"', "true", "ports of containers that end"),
+    ("services.cc", "if (tcp && map.listen == *number)", "if (map.listen == *number)", "a port of another protocol"),
+    ("services.cc", 'if (text_at(*spec, "type") == "ExternalName")', "if (false)", "a selector without effect"),
     # the container
     ("sidecar.cc", '{"allowPrivilegeEscalation", false}', '{"allowPrivilegeEscalation", true}', "level restricted"),
     ("sidecar.cc", '{"optional", true}', '{"optional", false}', "a record that is not there yet"),

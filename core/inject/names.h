@@ -19,7 +19,7 @@ inline constexpr std::string_view kPortsAnnotation = "meshauth.dev/ports";
 inline constexpr std::string_view kCaptureAnnotation = "meshauth.dev/capture";
 inline constexpr std::string_view kFlavourAnnotation = "meshauth.dev/flavour";
 inline constexpr std::string_view kProbesAnnotation = "meshauth.dev/probes";
-/// Ours: the pod has a sidecar, and how it captures.
+/// Ours: the pod has a sidecar, and which ports it and the containers hold (pod_ports.h).
 inline constexpr std::string_view kInjectedAnnotation = "meshauth.dev/injected";
 
 // Our containers and volumes.

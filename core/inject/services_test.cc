@@ -49,6 +49,25 @@ TEST_CASE("a Service that goes past it is told, with what would be right") {
   CHECK(warns(ways(R"([{"port": 1, "targetPort": 9180}])"), "is the agent's"));
 }
 
+TEST_CASE("a name counts for its protocol alone, and a Service without an effect for nothing") {
+  CHECK(ways(R"([{"port": 1, "targetPort": "metrics", "protocol": "UDP"}])") == "");
+  const json named = json::parse(R"({"spec": {"type": "ExternalName", "externalName": "a.example",
+      "selector": {"app": "orders"}, "ports": [{"port": 9100}]}})");
+  CHECK(ways_past(named, injected("Explicit")).empty());
+}
+
+TEST_CASE("the port that callers use is named too, and a Service too large to look at whole") {
+  CHECK(ways(R"([{"port": 80, "targetPort": "http"}])").starts_with("port 80: targetPort \"http\" is the"));
+  json service = json::parse(R"({"spec": {"selector": {"app": "orders"}}})");
+  for (int i = 0; i < 300; ++i) service["spec"]["ports"].push_back({{"port", 8080}});
+  const auto told = ways_past(service, injected("Explicit"));
+  REQUIRE(told.size() == 1);
+  CHECK(warns(told[0], "more than 256 ports"));
+  const auto read = read_service(service);
+  REQUIRE(read);
+  CHECK(read->ports.size() == 256);
+}
+
 TEST_CASE("a Service of others, or what is none, is passed over") {
   CHECK(ways(R"([{"port": 9100}])", "Explicit", R"({"app": "other"})") == "");
   CHECK(ways(R"([{"port": 9100}])", "Explicit", R"({"app": "orders", "tier": "x"})") == "");

@@ -20,8 +20,8 @@ using Time = std::chrono::sys_seconds;
   X(Invalid, "A field is refused; the message names it and what would be right. The last good form stays in force.") \
   X(ResolvedRefs, "Every provider that the policy names exists and may be used.")                                    \
   X(ProviderNotFound,                                                                                                \
-    "A provider that the policy names does not exist. Its Allow entries match nobody, its Deny entries match every " \
-    "caller.")                                                                                                       \
+    "A provider that the policy names does not exist, or is in a namespace that is not watched. Its Allow entries "  \
+    "match nobody, its Deny entries match every caller.")                                                            \
   X(ProviderNotShared, "A provider does not share itself with the policy's namespace (spec.allowedNamespaces).")     \
   X(Programmed, "Every sidecar of the selected workloads runs the current revision, and the record holds it.")       \
   X(NoSidecars, "No sidecar runs yet; any that starts gets this revision first.")                                    \
@@ -35,6 +35,13 @@ using Time = std::chrono::sys_seconds;
     "A policy asks for what nginx of the workload's flavour cannot do exactly; the message names the policy, the "   \
     "rule and the field, and what would be right. The bundle before stays in force.")                                \
   X(Ready, "Nobody needs to act.")                                                                                   \
+  X(SidecarOwnsPorts, "Whatever a Service leads to in the pods of these workloads is a port of their sidecars.")     \
+  X(ServiceReachesApplication,                                                                                       \
+    "A Service leads to a port of a pod that its sidecar does not hold, where no policy counts; the message names "  \
+    "the Service, its port, where that leads, and what would be right.")                                             \
+  X(PortsUnknown,                                                                                                    \
+    "Pods of the workload do not say which ports their sidecars hold: they were not injected, so nothing is known "  \
+    "about Services that go past them.")                                                                             \
   X(Discovered, "The provider's discovery document was read, and its issuer is ours.")                               \
   X(NotNeeded, "The keys are named by the resource; no discovery takes place.")                                      \
   X(KeysFresh, "The last fetch of the keys succeeded, or is younger than maxStale.")                                 \

@@ -6,10 +6,28 @@
 namespace meshauth::plan {
 namespace {
 
+constexpr std::size_t kMostWaysText = 2048;  // of a message; then the rest is counted
+
 Condition accepted(const PolicyFacts& facts) {
   if (facts.policy.errors.empty()) return condition("Accepted", true, "Accepted", "the policy is valid");
   return condition("Accepted", false, "Invalid",
                    model::to_message(facts.policy.errors) + " (the last good form of this policy stays in force)");
+}
+
+std::string why_unresolved(const UnresolvedRef& ref, const std::string& policy_namespace) {
+  if (ref.state == RefState::NotShared) {
+    return fmt::format("IdentityProvider {} is not shared with namespace {}: set its spec.allowedNamespaces",
+                       ref.provider, policy_namespace);
+  }
+  if (ref.state == RefState::NotWatched) {
+    return fmt::format(
+        "IdentityProvider {} is in a namespace that this operator does not watch: add it to --watch-namespace "
+        "(watchNamespaces of the chart), or correct from.identityProvider",
+        ref.provider);
+  }
+  return fmt::format(
+      "IdentityProvider {} does not exist or was never valid: create it, or correct from.identityProvider",
+      ref.provider);
 }
 
 Condition resolved_refs(const PolicyFacts& facts) {
@@ -17,15 +35,8 @@ Condition resolved_refs(const PolicyFacts& facts) {
   std::string message;
   bool missing = false;
   for (const UnresolvedRef& ref : facts.unresolved) {
-    if (!message.empty()) message += "; ";
-    missing = missing || ref.state == RefState::NotFound;
-    message += ref.state == RefState::NotFound
-                   ? fmt::format(
-                         "IdentityProvider {} does not exist or was never valid: create it, or correct "
-                         "from.identityProvider",
-                         ref.provider)
-                   : fmt::format("IdentityProvider {} is not shared with namespace {}: set its spec.allowedNamespaces",
-                                 ref.provider, facts.policy.meta.ns);
+    missing = missing || ref.state != RefState::NotShared;
+    message += (message.empty() ? "" : "; ") + why_unresolved(ref, facts.policy.meta.ns);
   }
   message += ". Until then Allow entries with it match nobody and Deny entries with it match every caller";
   return condition("ResolvedRefs", false, missing ? "ProviderNotFound" : "ProviderNotShared", message);
@@ -68,6 +79,30 @@ Condition programmed(const PolicyFacts& facts, std::size_t total, std::size_t do
                    fmt::format("{} of {} sidecars run the current revision", done, total));
 }
 
+/// Abnormal where it is True: absent or False is good. It says nothing about Ready: the policy is in force wherever the
+/// sidecar is asked, a Service is often somebody else's, and one that goes past a sidecar may be meant to (metrics).
+Condition bypassable(const PolicyFacts& facts, std::size_t total) {
+  std::string message;
+  std::size_t more = 0;
+  for (const WorkloadProgress& workload : facts.workloads) {
+    for (const std::string& way : workload.ways_past) {
+      if (message.size() < kMostWaysText) {
+        message += (message.empty() ? "" : ". ") + fmt::format("Workload {}: {}", workload.id, way);
+      } else {
+        ++more;
+      }
+    }
+  }
+  if (more > 0) message += fmt::format(". And {} more", more);
+  if (!message.empty()) return condition("Bypassable", true, "ServiceReachesApplication", message);
+  if (const auto* w = first(facts, [](auto& p) { return !p.ports_unknown.empty(); })) {
+    return unknown_condition("Bypassable", "PortsUnknown", "workload " + w->id + ": " + w->ports_unknown);
+  }
+  if (total == 0) return condition("Bypassable", false, "NoSidecars", "no sidecar runs yet that could be passed");
+  return condition("Bypassable", false, "SidecarOwnsPorts",
+                   "no Service leads to a port of these pods that their sidecars do not hold");
+}
+
 /// Does a person need to act? A pod that has not yet connected needs none.
 Condition ready(const Condition& accepted, const Condition& refs, const Condition& programmed) {
   const auto no = [](const Condition& why) { return condition("Ready", false, why.reason, why.message); };
@@ -104,7 +139,7 @@ nlohmann::json policy_status(const PolicyFacts& facts, const nlohmann::json& pre
   const std::int64_t generation = facts.policy.meta.generation;
   return {{"observedGeneration", generation},
           {"conditions",
-           conditions_to_json({a, r, p, ready(a, r, p)}, generation,
+           conditions_to_json({a, r, p, bypassable(facts, total), ready(a, r, p)}, generation,
                               previous.is_object() ? previous.value("conditions", nlohmann::json()) : nlohmann::json(),
                               now)},
           {"workloads", facts.workloads.size()},

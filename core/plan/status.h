@@ -23,6 +23,9 @@ struct WorkloadProgress {
   std::string refused;         ///< what a sidecar said when it refused the current revision
   bool flavour_conflict = false;
   std::string flavour_limit;  ///< what the flavour cannot do; the old bundle stays
+  /// Where Services lead past its sidecars: a sentence each, which names the Service.
+  std::vector<std::string> ways_past;
+  std::string ports_unknown;  ///< a sentence about a pod that does not say which ports its sidecar holds
 };
 
 /// A reference of the policy that does not resolve.

@@ -67,6 +67,11 @@ TEST_CASE("Programmed and Ready say what is the matter") {
          f.unresolved = {{"x/idp", RefState::NotShared}};
        },
        "True", "Programmed", "False", "ProviderNotShared"},
+      {"not watched",
+       [](PolicyFacts& f) {
+         f.unresolved = {{"x/idp", RefState::NotWatched}};
+       },
+       "True", "Programmed", "False", "ProviderNotFound"},
       {"refused spec",
        [](PolicyFacts& f) {
          f.policy.errors = {{"spec.rules", "found 3"}};
@@ -84,6 +89,37 @@ TEST_CASE("Programmed and Ready say what is the matter") {
     CHECK(get(status, "Ready")["reason"] == row.ready_reason);
     for (const auto& condition : status["conditions"]) CHECK(condition["observedGeneration"] == 1);
   }
+}
+
+TEST_CASE("Bypassable is True where a Service leads past a sidecar, and leaves Ready as it is") {
+  PolicyFacts facts = policy_facts();
+  const auto bypassable = [&] { return get(policy_status(facts, json::object(), kNow), "Bypassable"); };
+  CHECK(bypassable()["status"] == "False");
+  CHECK(bypassable()["reason"] == "SidecarOwnsPorts");
+
+  facts.workloads[0].ports_unknown = "pod shop/a was not injected";
+  CHECK(bypassable()["status"] == "Unknown");
+  CHECK(bypassable()["reason"] == "PortsUnknown");
+  CHECK(bypassable()["message"] == "workload shop/orders: pod shop/a was not injected");
+
+  facts.workloads[0].ways_past = {"Service shop/s, port 80: targetPort 8081 is wrong",
+                                  "Service shop/t, port 1: so is it"};
+  CHECK(bypassable()["status"] == "True");
+  CHECK(bypassable()["reason"] == "ServiceReachesApplication");
+  CHECK(bypassable()["message"] ==
+        "Workload shop/orders: Service shop/s, port 80: targetPort 8081 is wrong. Workload shop/orders: Service "
+        "shop/t, port 1: so is it");
+  CHECK(get(policy_status(facts, json::object(), kNow), "Ready")["status"] == "True");
+
+  facts.workloads[0].ways_past.assign(1000, "Service shop/s, port 80: targetPort 8081 is wrong");
+  const std::string many = bypassable()["message"];
+  CHECK(many.size() < 2500);
+  CHECK(many.find(" more") != std::string::npos);
+
+  facts = policy_facts();
+  facts.workloads[0].sidecars = facts.workloads[0].programmed = 0;
+  CHECK(bypassable()["reason"] == "NoSidecars");
+  CHECK(bypassable()["status"] == "False");
 }
 
 TEST_CASE("a condition's transition time moves only with its status") {

@@ -35,6 +35,9 @@ struct MeshSettings {
   model::Action default_action = model::Action::Deny;
   std::string auth_conf_template;        ///< templates/auth.conf.mustache
   render::PlusText plus_templates = {};  ///< templates/nginx-plus.*; empty: only what it cannot say is looked for
+  std::set<std::string> watched = {};    ///< namespaces that are looked at; empty: all
+
+  bool watches(const std::string& ns) const { return watched.empty() || watched.contains(ns); }
 };
 
 /// What the bundle in force says: the last good form of a resource that is refused now.
@@ -80,7 +83,8 @@ std::optional<model::FieldError> root_namespace_error(const model::AccessPolicy&
                                                       const std::string& root_namespace);
 
 /// How a reference to a provider ends.
-enum class RefState : std::uint8_t { Resolved, NotFound, NotShared };
+/// NotWatched: it is in a namespace that is not looked at, so that nothing is known about it.
+enum class RefState : std::uint8_t { Resolved, NotFound, NotShared, NotWatched };
 RefState resolve(const std::optional<HeldProvider>& provider, const std::optional<ProviderSettings>& previous,
                  const std::string& policy_namespace, const std::map<std::string, std::string>& namespace_labels);
 

@@ -67,19 +67,14 @@ def _file(home: Path, overlay: dict[str, Any] | None) -> list[str]:
     return ["--values", str(path)]
 
 
-def install_rights(cluster: Cluster, home: Path) -> str:
+def install_rights(cluster: Cluster, home: Path, *values: str) -> str:
     """Applies all but the CRDs and what would run (no kubelet would run it); the name of its service account."""
     cluster.namespace(NAMESPACE)
-    objects = [o for o in render(home, "crds.enabled=false") if o["kind"] not in ("Deployment", "Namespace") and not is_hook(o)]
-    cluster.kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=yaml.safe_dump_all(objects))
+    objects = [o for o in render(home, "crds.enabled=false", *values) if o["kind"] not in ("Deployment", "Namespace")]
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     accounts = [o["metadata"]["name"] for o in objects if o["kind"] == "ServiceAccount"]
     assert len(accounts) == 1, f"expected one service account in the chart, found {accounts}"
     return accounts[0]
-
-
-def is_hook(made: dict[str, Any]) -> bool:
-    """Applied by helm at some moment alone."""
-    return "helm.sh/hook" in made["metadata"].get("annotations", {})
 
 
 def restricted_kubeconfig(cluster: Cluster, account: str, path: Path) -> Path:

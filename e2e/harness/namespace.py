@@ -15,7 +15,7 @@ from harness.wait import await_until
 if TYPE_CHECKING:
     from harness.cluster import Cluster
 
-_REMOVED_WITH_IT = ("accesspolicy", "identityprovider", "pod", "configmap", "secret", "lease", "event")
+_REMOVED_WITH_IT = ("accesspolicy", "identityprovider", "pod", "service", "configmap", "secret", "lease", "event")
 
 
 class Namespace:

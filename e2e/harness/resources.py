@@ -24,6 +24,7 @@ class Kind:
 KINDS = {
     "namespace": Kind("/api/v1", "namespaces", namespaced=False),
     "pod": Kind("/api/v1", "pods"),
+    "service": Kind("/api/v1", "services"),
     "configmap": Kind("/api/v1", "configmaps"),
     "secret": Kind("/api/v1", "secrets"),
     "event": Kind("/api/v1", "events"),

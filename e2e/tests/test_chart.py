@@ -21,7 +21,9 @@ def test_helm_finds_nothing_to_complain_about(workdir):
 
 
 @pytest.mark.parametrize(
-    "values", [(), ("crds.enabled=false",), ("operator.defaultAction=Allow", "operator.minTerm=7")], ids=len
+    "values",
+    [(), ("crds.enabled=false",), ("operator.defaultAction=Allow", "operator.minTerm=7"), ("watchNamespaces={default,kube-system}",)],
+    ids=lambda values: values[-1].split("=")[0] if values else "defaults",
 )
 def test_the_api_server_takes_every_object(cluster, crds, workdir, values):
     cluster.namespace(chart.NAMESPACE)
@@ -43,8 +45,27 @@ def test_its_crds_are_those_of_the_source(workdir):
     assert specs(made) == specs(source)
 
 
-def test_no_rule_of_its_rbac_has_a_wildcard(workdir):
-    roles = [o for o in chart.render(workdir) if o["kind"] in ("Role", "ClusterRole")]
+def test_where_some_namespaces_are_watched_the_cluster_role_keeps_what_is_of_the_cluster(workdir):
+    objects = chart.render(workdir, "watchNamespaces={shop,bank}", "operator.rootNamespace=mesh-root")
+    (role,) = [o for o in objects if o["kind"] == "ClusterRole" and o["metadata"]["name"] == "mesh-auth-operator"]
+    kept = {resource: rule for rule in role["rules"] for resource in rule.get("resources", [])}
+    assert kept.keys() == {"namespaces", "customresourcedefinitions", "tokenreviews", "mutatingwebhookconfigurations"}
+    assert kept["namespaces"]["resourceNames"] == ["bank", "mesh-root", "shop"]
+    watched = [o for o in objects if o["kind"] == "Role" and o["metadata"]["name"].endswith("-watched")]
+    assert [o["metadata"]["namespace"] for o in watched] == ["bank", "mesh-root", "shop"]
+    (everywhere,) = [
+        o for o in chart.render(workdir) if o["kind"] == "ClusterRole" and o["metadata"]["name"] == "mesh-auth-operator"
+    ]
+    for each in watched:
+        assert all(rule in everywhere["rules"] for rule in each["rules"])
+    (deployment,) = [o for o in objects if o["kind"] == "Deployment"]
+    flags = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert [flag for flag in flags if "watch" in flag] == ["--watch-namespace=shop", "--watch-namespace=bank"]
+
+
+@pytest.mark.parametrize("values", [(), ("watchNamespaces={shop}",)], ids=["all", "some"])
+def test_no_rule_of_its_rbac_has_a_wildcard(workdir, values):
+    roles = [o for o in chart.render(workdir, *values) if o["kind"] in ("Role", "ClusterRole")]
     assert len(roles) >= 2
     for role in roles:
         for rule in role["rules"]:
@@ -61,6 +82,7 @@ def test_the_operator_may_do_its_work_and_read_no_other_secret(cluster, workdir,
 
     for allowed in (
         ("watch", "pods", "-A"),
+        ("watch", "services", "-A"),
         ("watch", "accesspolicies.meshauth.dev", "-A"),
         ("patch", "identityproviders.meshauth.dev/status", "-A", "--subresource=status"),
         ("patch", "configmaps", "-A"),
@@ -76,6 +98,7 @@ def test_the_operator_may_do_its_work_and_read_no_other_secret(cluster, workdir,
         ("get", "secrets/mesh-auth-keys", "-n", "default"),
         ("create", "pods", "-A"),
         ("patch", "pods", "-A"),
+        ("patch", "services", "-A"),
         ("update", "accesspolicies.meshauth.dev", "-A"),
         ("create", "serviceaccounts/token", "-A"),
         ("escalate", "clusterroles"),

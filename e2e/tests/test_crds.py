@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +111,37 @@ def test_status_is_not_written_by_apply(ns, crds):
     ns.accepts(policy)
     # An operator that runs writes a status of its own.
     assert ns.get("accesspolicy", "none").get("status", {}).get("target") != "forged"
+
+
+def test_a_changed_schema_gets_the_next_number_and_changed_prose_does_not(tmp_path):
+    folder = tmp_path / "crds"
+    shutil.copytree(tools.REPO / "crds", folder)
+    (tmp_path / "operator" / "app").mkdir(parents=True)
+
+    def run(*flags):
+        return subprocess.run([sys.executable, str(folder / "schema_version.py"), *flags], capture_output=True, text=True, timeout=60)
+
+    def number():
+        header = (tmp_path / "operator" / "app" / "schema_version.h").read_text()
+        (text,) = re.findall(r"kSchemaVersion = (\d+);", header)
+        labels = [
+            yaml.safe_load(file.read_text())["metadata"]["labels"]["meshauth.dev/schema-version"]
+            for file in folder.glob("meshauth.dev_*.yaml")
+        ]
+        assert labels == [text, text]
+        return int(text)
+
+    def edit(before, after):
+        file = folder / "meshauth.dev_accesspolicies.yaml"
+        text = file.read_text()
+        assert before in text
+        file.write_text(text.replace(before, after, 1))
+
+    assert run().returncode == 0
+    first = number()
+    edit("Bypassable: a Service goes past a sidecar.", "Bypassable: see there.")
+    assert run("--check").returncode == 0
+    edit("maxItems: 64", "maxItems: 63")
+    assert "not current" in run("--check").stderr
+    assert run().returncode == 0 and run("--check").returncode == 0
+    assert number() == first + 1

@@ -105,6 +105,9 @@ def test_a_pod_of_a_labelled_namespace_gets_the_sidecar_and_then_a_bundle(meshed
     # Its own token alone: the API server mounts the application's into the application alone.
     assert "kube-api-access" not in json.dumps(sidecar)
     assert "kube-api-access" in json.dumps(pod["spec"]["containers"][0])
+    # Where Services may lead is said to those who see metadata alone.
+    said = json.loads(pod["metadata"]["annotations"]["meshauth.dev/injected"])
+    assert said == {"capture": "Explicit", "ports": "8080:8080", "names": {"mesh-auth-probe": 9180}}
     # It is one of the operator's from now on.
     meshed.await_exists("configmap", "mesh-auth-orders")
 

@@ -6,11 +6,10 @@ import re
 
 import pytest
 
-from harness import chart, client, control_plane, tools
-from harness.cluster import Cluster
-from harness.kubectl import Kubectl, write_kubeconfig
+from harness import chart, tools
+from harness.kubectl import write_kubeconfig
 from harness.operator import Operator
-from harness.resources import READ, access_policy, caller, identity_provider, rule
+from harness.resources import KINDS, READ, access_policy, caller, identity_provider, rule
 from harness.wait import await_until
 
 pytestmark = pytest.mark.operator
@@ -69,46 +68,10 @@ def test_an_unreadable_kubeconfig_is_named_and_ends_it(supervisor, tmp_path, con
     assert re.search(says, output, re.IGNORECASE), output
 
 
-class Elsewhere:
-    """A control plane of one test's own, to stop and to start."""
-
-    def __init__(self, supervisor, folder):
-        self.supervisor = supervisor
-        self.plane = control_plane.start(supervisor, folder / "plane")
-
-    def stop_apiserver(self):
-        self.supervisor.stop(self.plane.apiserver)
-
-    def start_apiserver(self):
-        control_plane.start_apiserver(self.supervisor, self.plane)
-
-    def close(self):
-        for process in (self.plane.apiserver, self.plane.etcd):
-            if process in self.supervisor.processes:
-                self.supervisor.stop(process)
-
-
 @pytest.fixture
-def elsewhere(supervisor, tmp_path, monkeypatch):
-    monkeypatch.delenv("E2E_KUBECONFIG", raising=False)
-    made = Elsewhere(supervisor, tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def its_cluster(supervisor, elsewhere, tmp_path):
+def its_cluster(elsewhere):
     """kubectl and verbs for it."""
-    kubectl = Kubectl(tools.kube("kubectl"), elsewhere.plane.kubeconfig, home=tmp_path)
-    socket = tmp_path / "s"
-    proxy = supervisor.start(
-        "kubectl-proxy-2",
-        kubectl.argv("proxy", f"--unix-socket={socket}"),
-        env={"HOME": str(tmp_path)},
-        ready=lambda: client.get("http://localhost/readyz", unix_socket=socket).status == 200,
-    )
-    yield Cluster(kubectl, socket, proxy, elsewhere.plane)
-    supervisor.stop(proxy)
+    return elsewhere.cluster
 
 
 def _operator(supervisor, cluster, folder, kubeconfig):
@@ -130,6 +93,45 @@ def test_missing_crds_are_named_and_awaited(supervisor, its_cluster, tmp_path):
         assert operator.endpoint("/readyz").status == 503
 
         its_cluster.kubectl("apply", "--server-side", "-f", str(tools.REPO / "crds"))
+        await_until("it is ready", lambda: operator.endpoint("/readyz").status == 200, within=40)
+    finally:
+        operator.stop()
+
+
+@pytest.mark.parametrize("label", [None, "0"], ids=["no-version", "older"])
+def test_crds_older_than_the_operator_are_named_and_awaited(supervisor, its_cluster, elsewhere, tmp_path, label):
+    elsewhere.install_crds()
+    path = KINDS["crd"].path(None, "accesspolicies.meshauth.dev")
+
+    def say(version):
+        patch = {"metadata": {"labels": {"meshauth.dev/schema-version": version}}}
+        answer = its_cluster.api("PATCH", path, patch, "application/merge-patch+json")
+        assert answer.status == 200, answer.text
+
+    current = its_cluster.find("crd", "accesspolicies.meshauth.dev")["metadata"]["labels"]["meshauth.dev/schema-version"]
+    assert int(current) > 0
+    say(label)
+    account = chart.install_rights(its_cluster, tmp_path)
+    kubeconfig = chart.restricted_kubeconfig(its_cluster, account, tmp_path / "operator.kubeconfig")
+    operator = _operator(supervisor, its_cluster, tmp_path, kubeconfig)
+    operator.process = supervisor.start("operator-old-crds", operator.argv())
+
+    def refusal():
+        answer = operator.endpoint("/readyz")
+        assert answer.status == 503 and "accesspolicies.meshauth.dev" in answer.text, answer.text
+        return answer.text
+
+    try:
+        told = await_until("/readyz says which definition is old", refusal)
+        assert "identityproviders" not in told and "are older than this operator" in told
+        assert f"schema version {current} or newer" in told
+        assert "helm upgrade" in told and "kubectl apply --server-side --force-conflicts -f crds/" in told
+        assert "are older than this operator" in operator.process.output()
+        assert operator.process.is_running() and operator.endpoint("/healthz").status == 200
+        # It has not so much as asked to lead.
+        assert its_cluster.list("lease", chart.NAMESPACE) == []
+
+        elsewhere.install_crds() if label is None else say(str(int(current) + 1))  # newer is fine
         await_until("it is ready", lambda: operator.endpoint("/readyz").status == 200, within=40)
     finally:
         operator.stop()

@@ -27,25 +27,6 @@ std::string identity() {
   return fmt::format("{}_{:08x}{:08x}", host.data(), random(), random());
 }
 
-/// Tries until it works, for what waiting can help: an API server that is down, kinds that are not there yet.
-template <class Try>
-auto patiently(const std::stop_token& stop, const std::string& what, Try attempt) -> decltype(attempt()) {
-  constexpr std::chrono::seconds kPause{2};
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  std::string said;
-  for (;;) {
-    auto outcome = attempt();
-    if (outcome || stop.stop_requested()) return outcome;
-    if (said != outcome.error().message) {
-      said = outcome.error().message;
-      log::warning("waiting", {{"object", what}, {"error", said}});
-    }
-    std::unique_lock lock(mutex);
-    wake.wait_for(lock, stop, kPause, [] { return false; });
-  }
-}
-
 /// What readiness waits for; written by the main thread, read by the listener's.
 class Trouble {
  public:
@@ -62,6 +43,27 @@ class Trouble {
   mutable std::mutex mutex_;
   std::string text_ = "starting";
 };
+
+/// Tries until it works, for what waiting can help: an API server that is down, kinds that are not there yet.
+template <class Try>
+auto patiently(const std::stop_token& stop, const std::string& what, Trouble& trouble, Try attempt)
+    -> decltype(attempt()) {
+  constexpr std::chrono::seconds kPause{2};
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::string said;
+  for (;;) {
+    auto outcome = attempt();
+    if (outcome || stop.stop_requested()) return outcome;
+    if (said != outcome.error().message) {
+      said = outcome.error().message;
+      trouble.set(what + ": " + said);
+      log::warning("waiting", {{"object", what}, {"error", said}});
+    }
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, stop, kPause, [] { return false; });
+  }
+}
 
 ClusterSource::Handlers source_handlers(Runtime*& runtime, KubeRecorder*& recorder, kube::EventRecorder& events) {
   return {.touched = [&runtime](const controllers::Keys& keys) { runtime->controllers().enqueue(keys); },
@@ -109,7 +111,8 @@ std::shared_ptr<fleet::Authenticator> authenticator(const kube::ApiClient& api, 
         const auto pod = index.pod(std::string(id));
         if (!pod) return std::nullopt;
         return fleet::KnownPod{pod->uid, pod->workload.substr(pod->workload.find('/') + 1)};
-      });
+      },
+      [&index](const std::string& ns) { return index.mesh().watches(ns); });
 }
 
 Result<std::string> cluster_keys(const kube::ApiClient& api, const std::stop_token& stop) {
@@ -144,10 +147,13 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   const kube::ApiClient api(*client, {.host = kube::host_of(config->server)}, metrics);
   log::info("operator starts", {{"server", config->server}, {"namespace", options.ns}, {"root", mesh->root_namespace}});
 
-  if (!patiently(stop, config->server, [&] { return check_crds(api); })) return {};
+  // With older ones the API server would drop what it does not know, and a rule would say something else than was
+  // written.
+  if (!patiently(stop, config->server, trouble, [&] { return check_crds(api); })) return {};
 
-  const auto keys = patiently(stop, "Secret mesh-auth-keys", [&] { return keys_in_secret(api, options.ns); });
+  const auto keys = patiently(stop, "Secret mesh-auth-keys", trouble, [&] { return keys_in_secret(api, options.ns); });
   if (!keys) return {};
+  trouble.set("starting");
   controllers::Index index(*mesh);
   Runtime* live_runtime = nullptr;
   auto fleet = start_fleet(options, *keys, authenticator(api, index), fleet_handlers(live_runtime), metrics);
@@ -176,8 +182,9 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
 
   kube::EventRecorder events(api, {.instance = who}, metrics);
   KubeRecorder* live_recorder = nullptr;
-  ClusterSource source(api, index, source_handlers(live_runtime, live_recorder, events), metrics);
-  KubeRecorder recorder(api, source.records(), index, events, options.ns, keys->trust(),
+  ClusterSource source(api, index, options.ns, source_handlers(live_runtime, live_recorder, events), metrics);
+  const auto records = [&](const std::string& ns) -> const kube::Store& { return source.records(ns); };
+  KubeRecorder recorder(api, records, index, events, options.ns, keys->trust(),
                         [&](const std::string& workload, const std::string& revision, const Status& outcome) {
                           live_runtime->controllers().on_recorded(workload, revision, outcome);
                         });
@@ -188,8 +195,9 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   live_runtime = runtime.get();
 
   trouble.set("the first lists are not in yet");
-  const auto restored = patiently(ended.get_token(), "records",
-                                  [&] { return restore_records(api, options.ns, live_runtime->controllers()); });
+  const auto restored = patiently(ended.get_token(), "records", trouble, [&] {
+    return restore_records(api, options.ns, options.watched, live_runtime->controllers());
+  });
   source.start();
   std::unique_ptr<Injector> injector;
   if (restored && source.wait_synced(ended.get_token())) {

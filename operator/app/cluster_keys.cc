@@ -4,6 +4,8 @@
 
 #include "core/base/base64.h"
 #include "operator/app/kube_recorder.h"
+#include "operator/app/schema_version.h"
+#include "operator/kube/definitions.h"
 #include "operator/log/log.h"
 
 namespace meshauth::app {
@@ -91,13 +93,18 @@ Result<MeshKeys> keys_in_secret(const kube::ApiClient& api, const std::string& n
   return keys_of(**theirs);
 }
 
-Status restore_records(const kube::ApiClient& api, const std::string& ns, controllers::Controllers& controllers) {
+Status restore_records(const kube::ApiClient& api, const std::string& ns, const std::set<std::string>& watched,
+                       controllers::Controllers& controllers) {
   const auto labelled = [](std::string_view kind) { return std::string(kRecordLabel) + "=" + std::string(kind); };
   auto keys = each(api, kube::kConfigMaps, {.ns = ns, .label_selector = labelled(kKeysRecord)},
                    [&](const json& object) { restore_source(object, controllers); });
   if (!keys) return keys;
-  return each(api, kube::kConfigMaps, {.label_selector = labelled(kBundleRecord)},
-              [&](const json& object) { restore_bundle(object, controllers); });
+  for (const std::string& of : watched.empty() ? std::set<std::string>{""} : watched) {
+    auto bundles = each(api, kube::kConfigMaps, {.ns = of, .label_selector = labelled(kBundleRecord)},
+                        [&](const json& object) { restore_bundle(object, controllers); });
+    if (!bundles) return bundles;
+  }
+  return {};
 }
 
 Result<std::optional<fleet::ReviewedToken>> review_token(const kube::ApiClient& api, std::string_view token) {
@@ -123,17 +130,7 @@ Result<std::optional<fleet::ReviewedToken>> review_token(const kube::ApiClient& 
 }
 
 Status check_crds(const kube::ApiClient& api) {
-  std::string missing;
-  for (const kube::Resource& resource : {kube::kIdentityProviders, kube::kAccessPolicies}) {
-    const auto page = api.list_page(resource, {}, {.limit = 1});
-    if (page) continue;
-    if (!page.error().not_found()) return tl::unexpected(page.error().error());
-    missing += fmt::format("{}{}.{}", missing.empty() ? "" : " and ", resource.plural, resource.group);
-  }
-  if (missing.empty()) return {};
-  return fail(
-      "{} are not installed in the cluster: apply the folder crds/, or install the chart with crds.enabled=true",
-      missing);
+  return kube::check_definitions(api, {kube::kIdentityProviders, kube::kAccessPolicies}, kSchemaVersion);
 }
 
 }  // namespace meshauth::app

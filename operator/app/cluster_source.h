@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -24,7 +25,9 @@ class ClusterSource {
     std::function<void(const std::string& pod, const std::string& message)> pod_refused;
   };
 
-  ClusterSource(const kube::ApiClient& api, controllers::Index& index, Handlers handlers, http::Metrics& metrics);
+  /// What is looked at: index.mesh().watched, and our ConfigMaps in `ns`, the operator's own namespace.
+  ClusterSource(const kube::ApiClient& api, controllers::Index& index, const std::string& ns, Handlers handlers,
+                http::Metrics& metrics);
   ~ClusterSource();
 
   void start();
@@ -34,7 +37,8 @@ class ClusterSource {
   /// Empty, or why the view of the cluster is not current.
   std::string trouble() const;
 
-  const kube::Store& records() const { return records_.store; }
+  /// Our ConfigMaps in a namespace; nothing is known of those in one that is not watched.
+  const kube::Store& records(const std::string& ns) const;
 
  private:
   struct Followed {
@@ -43,15 +47,20 @@ class ClusterSource {
     std::string name;
   };
 
-  void follow(Followed& followed, kube::ReflectorOptions options, kube::Store::Handler handler);
+  Followed& follow(kube::ReflectorOptions options, kube::Store::Handler handler);
+  void follow_namespaces(const std::string& ns);  // these four: "" is all namespaces
+  void follow_resources(const std::string& ns);
+  void follow_pods(const std::string& ns);
+  void follow_records(const std::string& ns);
   void on_pod(kube::Store::Change change, const std::string& key, const nlohmann::json& now);
 
   const kube::ApiClient& api_;
   controllers::Index& index_;
   const Handlers handlers_;
   http::Metrics& metrics_;
-  Followed namespaces_, providers_, policies_, pods_, records_;
-  std::vector<Followed*> all_;
+  std::vector<std::unique_ptr<Followed>> all_;
+  std::map<std::string, const kube::Store*> records_;  ///< by namespace; "" is all
+  const kube::Store unknown_{};
 };
 
 }  // namespace meshauth::app

@@ -86,8 +86,9 @@ Result<std::unique_ptr<Injector>> Injector::start(const Options& options, const 
        .certificate_pem = out->certificate_.certificate_pem,
        .key_pem = out->certificate_.key_pem},
       [settings = std::move(*settings), &index](std::string_view body, bool asked) {
-        return webhook::review(body, asked, settings,
-                               [&index](const std::string& ns) { return index.namespace_labels(ns); });
+        return webhook::review(
+            body, asked, settings, [&index](const std::string& ns) { return index.namespace_labels(ns); },
+            [&index](const std::string& ns) { return index.mesh().watches(ns); });
       },
       metrics.registry());
   if (!server) return fail("--webhook-listen={}: {}", options.injection.listen, server.error().message);

@@ -49,10 +49,10 @@ std::string keys_record_name(std::string_view source) {
   return "mesh-auth-jwks-" + std::string(source);
 }
 
-KubeRecorder::KubeRecorder(const kube::ApiClient& api, const kube::Store& records, const controllers::Index& index,
+KubeRecorder::KubeRecorder(const kube::ApiClient& api, Records records, const controllers::Index& index,
                            kube::EventRecorder& events, std::string ns, bundle::Trust trust, Done done)
     : api_(api),
-      records_(records),
+      records_(std::move(records)),
       index_(index),
       events_(events),
       ns_(std::move(ns)),
@@ -111,7 +111,7 @@ void KubeRecorder::erase_record(const std::string& workload) {
     const std::lock_guard lock(mutex_);
     written_.erase(ns + "/" + name);
   }
-  if (!records_.get(ns + "/" + name)) return;  // only what the store saw with our label
+  if (!records_(ns).get(ns + "/" + name)) return;  // only what the store saw with our label
   const auto removed = api_.remove(kube::kConfigMaps, ns, name);
   if (!removed && !removed.error().not_found()) {
     log::warning("record not removed", {{"object", workload}, {"error", removed.error().message}});
@@ -125,7 +125,7 @@ Status KubeRecorder::check_ours(const std::string& ns, const std::string& name) 
     const std::lock_guard lock(mutex_);
     if (written_.contains(key)) return {};
   }
-  if (records_.get(key)) return {};
+  if (records_(ns).get(key)) return {};
   const auto found = api_.get(kube::kConfigMaps, ns, name);
   if (!found) return found.error().not_found() ? Status() : tl::unexpected(found.error().error());
   if (!kube::label(**found, kRecordLabel).empty()) return {};
@@ -177,9 +177,10 @@ bool KubeRecorder::record_holds(const std::string& workload, const std::string& 
     written = it->second;
   }
   if (written.revision != revision) return false;
-  const kube::Object seen = records_.get(key);
+  const kube::Store& records = records_(ns);
+  const kube::Object seen = records.get(key);
   // The store may be behind our own write; it is not after it without having seen it.
-  if (!seen) return kube::version_older(records_.resource_version(), written.resource_version);
+  if (!seen) return kube::version_older(records.resource_version(), written.resource_version);
   const std::string version = kube::metadata(*seen, "resourceVersion");
   return version == written.resource_version || kube::version_older(version, written.resource_version);
 }
@@ -211,7 +212,7 @@ Status KubeRecorder::record_keys(const std::string& source, const std::string& t
 }
 
 Status KubeRecorder::erase_keys(const std::string& source) {
-  if (!records_.get(ns_ + "/" + keys_record_name(source))) return {};
+  if (!records_(ns_).get(ns_ + "/" + keys_record_name(source))) return {};
   const auto removed = api_.remove(kube::kConfigMaps, ns_, keys_record_name(source));
   if (removed || removed.error().not_found()) return {};
   return tl::unexpected(removed.error().error());

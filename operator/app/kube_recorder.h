@@ -1,6 +1,7 @@
 // Records, keys and statuses in the API server: server-side apply as our field manager, forced on what is ours.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <set>
@@ -34,8 +35,11 @@ inline constexpr std::string_view kTrustName = "meshauth.trust";
 
 class KubeRecorder final : public controllers::Recorder {
  public:
-  /// records: the ConfigMaps that carry kRecordLabel, metadata only. All outlive the recorder.
-  KubeRecorder(const kube::ApiClient& api, const kube::Store& records, const controllers::Index& index,
+  /// The ConfigMaps of a namespace that carry kRecordLabel, metadata only.
+  using Records = std::function<const kube::Store&(const std::string& ns)>;
+
+  /// All outlive the recorder.
+  KubeRecorder(const kube::ApiClient& api, Records records, const controllers::Index& index,
                kube::EventRecorder& events, std::string ns, bundle::Trust trust, Done done);
   /// What waits is not written any more; Done does not run after it, and nothing else may be called.
   void stop();
@@ -64,7 +68,7 @@ class KubeRecorder final : public controllers::Recorder {
   Status check_ours(const std::string& ns, const std::string& name);
 
   const kube::ApiClient& api_;
-  const kube::Store& records_;
+  const Records records_;
   const controllers::Index& index_;
   kube::EventRecorder& events_;
   const std::string ns_;

@@ -11,6 +11,25 @@
 namespace meshauth::app {
 namespace {
 
+constexpr std::size_t kMostWatched = 64;  // each costs a connection and a thread per kind
+
+/// What is wrong with the namespaces that are to be watched; "" if nothing is.
+std::string wrong_watched(const Options& options) {
+  if (options.watched.empty()) return "";
+  if (options.standalone()) return "--watch-namespace has no use with --source=" + options.source;
+  for (const std::string& ns : options.watched) {
+    if (!bundle::is_dns_label(ns)) {
+      return fmt::format("--watch-namespace {} is no namespace: a DNS label has at most 63 of a-z, 0-9 and -",
+                         in_quotes(ns));
+    }
+  }
+  if (options.watched.size() <= kMostWatched) return "";
+  return fmt::format(
+      "--watch-namespace: {} namespaces, the root namespace among them; at most {} would be right, or none: then all "
+      "are watched",
+      options.watched.size(), kMostWatched);
+}
+
 /// What one flag alone does not show.
 std::string inconsistency(const Options& options) {
   const bool folder_out = options.output != "kubernetes";
@@ -32,6 +51,7 @@ std::string inconsistency(const Options& options) {
   }
   if (options.standalone() && options.remove_records)
     return "--remove-records is for Kubernetes; with --output=" + options.output + " delete that folder";
+  if (std::string wrong = wrong_watched(options); !wrong.empty()) return wrong;
   if (options.standalone() && !options.injection.listen.empty())
     return "--webhook-listen has no use with --source=" + options.source;
   for (const auto& [flag, value] : {std::pair{"--fleet-listen", &options.fleet_listen},
@@ -80,6 +100,7 @@ std::string take_lifetime(const std::string& text, InjectionOptions& injection) 
 std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   Options options;
   std::string default_action = "Deny", format = "auto", level = "info", lifetime = "2160h";
+  std::vector<std::string> watched;
   CLI::App app{
       "Turns IdentityProvider and AccessPolicy resources into nginx that knows who is calling and what they may do."};
   app.set_version_flag("--version", std::string("mesh-auth-operator ") + MESH_AUTH_VERSION);
@@ -91,6 +112,9 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   app.add_option("--context", options.context, "a context of the kubeconfig; default: its current one");
   app.add_option("--namespace", options.ns, "the operator's own namespace")->capture_default_str();
   app.add_option("--root-namespace", options.root_namespace, "where mesh-wide policies live; default: --namespace");
+  app.add_option("--watch-namespace", watched,
+                 "watch this namespace and no other but the root namespace; repeats. Default: all namespaces")
+      ->allow_extra_args(false);
   app.add_option("--default-action", default_action, "for workloads that no policy selects")
       ->check(CLI::IsMember({"Deny", "Allow"}))
       ->capture_default_str();
@@ -121,6 +145,8 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   options.log_format = *log::parse_format(format);
   options.log_level = *log::parse_level(level);
   if (options.root_namespace.empty()) options.root_namespace = options.ns;
+  options.watched = {watched.begin(), watched.end()};
+  if (!watched.empty()) options.watched.insert(options.root_namespace);
   std::string wrong = inconsistency(options);
   if (wrong.empty()) wrong = take_lifetime(lifetime, options.injection);
   if (!wrong.empty()) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct Options {
   std::string context;
   std::string ns = "mesh-auth-system";  ///< the operator's own namespace
   std::string root_namespace;           ///< empty: ns
+  std::set<std::string> watched;        ///< namespaces, with the root namespace; empty: all
   model::Action default_action = model::Action::Deny;
   std::string fleet_listen = "0.0.0.0:8443";
   std::vector<std::string> fleet_names;  ///< further names and addresses in the fleet's certificate

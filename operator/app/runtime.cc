@@ -47,7 +47,7 @@ std::vector<std::string> certificate_names(const Options& options) {
 Result<plan::MeshSettings> mesh_settings(const Options& options) {
   auto text = files::read_template(options.templates, "auth.conf.mustache");
   if (!text) return tl::unexpected(text.error());
-  return plan::MeshSettings{options.root_namespace, options.default_action, std::move(*text)};
+  return plan::MeshSettings{options.root_namespace, options.default_action, std::move(*text), {}, options.watched};
 }
 
 Runtime::Runtime(const Options& options, const MeshKeys& keys, std::uint64_t term, controllers::Index& index,

@@ -107,7 +107,8 @@ bool Controllers::reconcile_workload(const std::string& id) {
       push_fresh(id, plan->sources);
     }
   }
-  change(id, [&](WorkloadState& state) {
+  change(id, [&, bypasses = index_.bypasses(id)](WorkloadState& state) {
+    state.bypasses = bypasses;
     state.flavour_limit = limit;
     state.bundle_error = !plan ? plan.error().message : !made ? made.error().message : "";
   });
@@ -292,6 +293,8 @@ plan::WorkloadProgress Controllers::progress(const std::string& id) const {
     progress.bundle_error = state->bundle_error;
     progress.flavour_conflict = state->flavour_conflict;
     progress.flavour_limit = state->flavour_limit;
+    progress.ways_past = state->bypasses.ways;
+    progress.ports_unknown = state->bypasses.unknown;
   }
   return progress;
 }

@@ -82,6 +82,7 @@ class Controllers {
     bool flavour_conflict = false;
     std::string flavour;  ///< as the pods were labelled last
     std::string flavour_limit;
+    Bypasses bypasses;
     std::map<std::string, bundle::Ack> acks;  ///< by pod
   };
 

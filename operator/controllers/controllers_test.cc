@@ -365,6 +365,30 @@ TEST_CASE_FIXTURE(Fixture, "two flavours in one workload are a condition, and th
 }
 
 TEST_CASE_FIXTURE(Fixture,
+                  "a Service that goes past a sidecar is a condition of the policies, and no more once it is mended") {
+  Pod pod{"shop/a", "u1", "shop/orders", "", false};
+  pod.labels = {{"app", "orders"}};
+  pod.ports = *inject::parse_injected(R"({"capture":"Explicit","ports":"8080:8081"})");
+  op.controllers.enqueue(op.index.put_pod(pod));
+  const auto lead_to = [&](int target) {
+    const json spec{{"selector", {{"app", "orders"}}},
+                    {"ports", json::array({{{"port", 80}, {"targetPort", target}}})}};
+    op.controllers.enqueue(op.index.put_service("shop/orders", inject::read_service({{"spec", spec}})));
+    op.settle();
+    return condition("shop/readers", "Bypassable");
+  };
+  const std::string before = revision();
+  CHECK(lead_to(8081)["reason"] == "ServiceReachesApplication");
+  CHECK(condition("shop/readers", "Ready")["status"] == "True");
+  CHECK(lead_to(8080)["reason"] == "SidecarOwnsPorts");
+  CHECK(lead_to(9100)["status"] == "True");
+  op.controllers.enqueue(op.index.remove_service("shop/orders"));
+  op.settle();
+  CHECK(condition("shop/readers", "Bypassable")["status"] == "False");
+  CHECK(revision() == before);
+}
+
+TEST_CASE_FIXTURE(Fixture,
                   "the label says the flavour: its own auth.conf, a condition where it is none or falls short") {
   const auto label = [&](const std::string& flavour) {
     op.controllers.enqueue(op.index.put_pod({"shop/a", "u1", "shop/orders", flavour, false}));

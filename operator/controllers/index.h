@@ -11,6 +11,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "core/inject/services.h"
 #include "core/plan/status.h"
 #include "core/plan/workload_plan.h"
 #include "operator/controllers/key.h"
@@ -24,8 +25,19 @@ struct Pod {
   std::string workload;  ///< namespace/value of the label
   std::string flavour;   ///< value of label meshauth.dev/flavour; empty: Module
   bool deleting = false;
+  std::map<std::string, std::string> labels = {};        ///< what Services select by
+  std::optional<inject::PodPorts> ports = std::nullopt;  ///< of an injected pod
+  std::string ports_unknown = {};                        ///< why there are none; empty where nobody said there were
 
   friend bool operator==(const Pod&, const Pod&) = default;
+};
+
+/// How callers may get past the sidecars of one workload, by the Services of its namespace.
+struct Bypasses {
+  std::vector<std::string> ways;  ///< a sentence each, which names the Service; at most kMostWays, each once
+  std::string unknown;            ///< a sentence about a pod that does not say which ports its sidecar holds
+
+  static constexpr std::size_t kMostWays = 64;
 };
 
 /// A key source as its providers want it.
@@ -52,6 +64,9 @@ class Index {
   Keys remove_namespace(const std::string& name);
   Keys put_pod(Pod pod);
   Keys remove_pod(const std::string& id);
+  /// nullopt: it leads to no pods. The keys are the workloads that it led to, or leads to now.
+  Keys put_service(const std::string& id, std::optional<inject::Service> service);
+  Keys remove_service(const std::string& id) { return put_service(id, std::nullopt); }
 
   // Key sources.
   Keys put_history(const std::string& source, plan::KeyHistory history);
@@ -67,6 +82,7 @@ class Index {
   bool workload_wanted(const std::string& id) const;  ///< has pods, or an accepted policy names it
   std::vector<Pod> pods(const std::string& workload) const;
   std::optional<Pod> pod(const std::string& id) const;
+  Bypasses bypasses(const std::string& workload) const;
   plan::WorkloadView workload_view(const std::string& id, plan::Time now) const;
   std::optional<plan::HeldPolicy> policy(const std::string& id) const;
   std::optional<plan::HeldProvider> provider(const std::string& id) const;
@@ -110,6 +126,7 @@ class Index {
   void drop_policy(const std::string& id, Keys& keys);
   WorkloadEntry& workload(const std::string& id, Keys& keys);
   void drop_if_empty(const std::string& id);
+  void touch_selected(const std::string& ns, const inject::Service& service, Keys& keys) const;
   std::map<std::string, std::string> labels_locked(const std::string& ns) const;
 
   const plan::MeshSettings mesh_;
@@ -118,6 +135,7 @@ class Index {
   std::map<std::string, PolicyEntry> policies_;
   std::map<std::string, ProviderEntry> providers_;
   std::map<std::string, WorkloadEntry> workloads_;
+  std::map<std::string, inject::Service> services_;
   std::unordered_map<std::string, Pod> pods_;
   std::unordered_map<std::string, std::map<std::string, std::string>> namespaces_;
   std::unordered_map<std::string, plan::KeyHistory> histories_;

@@ -151,8 +151,9 @@ std::vector<plan::UnresolvedRef> Index::unresolved(const plan::HeldPolicy& polic
     const auto held = it == providers_.end() ? std::nullopt : std::optional(it->second.held);
     // Refused now, but it had a source: its last good form goes on.
     const bool had_form = it != providers_.end() && !it->second.source.empty();
-    const auto state = plan::resolve(held, had_form ? std::optional(ProviderSettings{}) : std::nullopt, policy.meta.ns,
-                                     labels_locked(policy.meta.ns));
+    auto state = plan::resolve(held, had_form ? std::optional(ProviderSettings{}) : std::nullopt, policy.meta.ns,
+                               labels_locked(policy.meta.ns));
+    if (!held && !mesh_.watches(namespace_of(id))) state = plan::RefState::NotWatched;
     if (state != plan::RefState::Resolved) out.push_back({id, state});
   }
   return out;

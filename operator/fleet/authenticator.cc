@@ -53,6 +53,10 @@ std::chrono::system_clock::time_point expiry_of(std::string_view token) {
 
 }  // namespace
 
+std::string Authenticator::why_refused(const Caller& caller, std::string_view workload) const {
+  return fmt::format("pod {} is not known as a pod of workload {}", caller.pod, workload);
+}
+
 Result<std::optional<Caller>> FileAuthenticator::authenticate(std::string_view token, std::string_view instance) {
   const auto expected = read_token(token_file_);
   if (!expected) return tl::unexpected(expected.error());
@@ -89,6 +93,13 @@ bool KubernetesAuthenticator::pod_in_workload(const Caller& caller, std::string_
   const auto pod = find_(caller.pod);
   return pod && pod->uid == caller.pod_uid && !pod->workload.empty() &&
          workload == fmt::format("{}/{}", caller.pod.substr(0, slash), pod->workload);
+}
+
+std::string KubernetesAuthenticator::why_refused(const Caller& caller, std::string_view workload) const {
+  const std::string ns(workload.substr(0, workload.find('/')));
+  if (!watches_ || watches_(ns)) return Authenticator::why_refused(caller, workload);
+  return fmt::format(
+      "namespace {} is not watched by this operator: add it to --watch-namespace (watchNamespaces of the chart)", ns);
 }
 
 }  // namespace meshauth::fleet

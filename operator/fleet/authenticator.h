@@ -29,6 +29,9 @@ class Authenticator {
 
   /// May this caller have the workload's bundle? Fast: it runs on the thread of the streams.
   virtual bool pod_in_workload(const Caller& caller, std::string_view workload) = 0;
+
+  /// The sentence that a caller hears whom pod_in_workload turned away.
+  virtual std::string why_refused(const Caller& caller, std::string_view workload) const;
 };
 
 /// Standalone: one secret in a file, shared with the agents. The pod is "standalone/<instance>". The file is read again
@@ -65,14 +68,19 @@ class KubernetesAuthenticator final : public Authenticator {
   using TokenReview = std::function<Result<std::optional<ReviewedToken>>(std::string_view token)>;
   using FindPod = std::function<std::optional<KnownPod>(std::string_view pod)>;  ///< pod: namespace/name
 
-  KubernetesAuthenticator(TokenReview review, FindPod find) : review_(std::move(review)), find_(std::move(find)) {}
+  using Watches = std::function<bool(const std::string& ns)>;  ///< are the namespace's pods known at all?
+
+  KubernetesAuthenticator(TokenReview review, FindPod find, Watches watches = {})
+      : review_(std::move(review)), find_(std::move(find)), watches_(std::move(watches)) {}
 
   Result<std::optional<Caller>> authenticate(std::string_view token, std::string_view instance) override;
   bool pod_in_workload(const Caller& caller, std::string_view workload) override;
+  std::string why_refused(const Caller& caller, std::string_view workload) const override;
 
  private:
   TokenReview review_;
   FindPod find_;
+  Watches watches_;
 };
 
 }  // namespace meshauth::fleet

@@ -91,6 +91,17 @@ TEST_CASE("Kubernetes: the pod is the token's, its workload is the store's") {
   }
 }
 
+TEST_CASE("a namespace that is not watched is named to whoever is turned away") {
+  const auto review = [](std::string_view) { return std::optional(ReviewedToken{}); };
+  const auto find = [](std::string_view) { return std::optional<KnownPod>(); };
+  const Caller caller{"shop/orders-1", "uid-1", {}};
+  const std::string unknown = "pod shop/orders-1 is not known as a pod of workload shop/orders";
+  CHECK(KubernetesAuthenticator(review, find).why_refused(caller, "shop/orders") == unknown);
+  const KubernetesAuthenticator some(review, find, [](const std::string& ns) { return ns == "shop"; });
+  CHECK(some.why_refused(caller, "shop/orders") == unknown);
+  CHECK(some.why_refused(caller, "bank/orders").starts_with("namespace bank is not watched by this operator"));
+}
+
 TEST_CASE("Kubernetes: a token that is bound to no pod is known, and of no workload") {
   for (const auto& review : {ReviewedToken{"system:serviceaccount:shop:default", "", ""},
                              ReviewedToken{"system:serviceaccount:shop:default", "orders-1", ""},

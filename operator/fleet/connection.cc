@@ -168,8 +168,7 @@ net::Task<bool> Connection::handle(const Request& request) {
   }
   const Caller& caller = verdict.caller;
   if (!shared_.authenticator->pod_in_workload(caller, target->workload)) {
-    co_return co_await answer(request, status::forbidden,
-                              fmt::format("pod {} is not known as a pod of workload {}", caller.pod, target->workload));
+    co_return co_await answer(request, status::forbidden, shared_.authenticator->why_refused(caller, target->workload));
   }
   if (target->verb == Verb::Ack) co_return co_await take_ack(request, caller, target->workload);
   if (target->verb == Verb::Report) co_return co_await take_report(request, caller, target->workload);

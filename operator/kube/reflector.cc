@@ -139,6 +139,7 @@ Reflector::Pace Reflector::write(WatchMachine::Effect effect) {
           [](const WatchMachine::Nothing&) { return Pace::Now; },
           [&](WatchMachine::Replace& list) {
             std::string version = list.resource_version;
+            for (Object& object : list.objects) object = reduced(std::move(object));
             if (!store_.replace(std::move(list.objects), std::move(list.resource_version))) {
               machine_.on_refused();
               return failed(fmt::format(
@@ -151,7 +152,7 @@ Reflector::Pace Reflector::write(WatchMachine::Effect effect) {
             return Pace::Now;
           },
           [&](WatchMachine::Apply& event) {
-            store_.apply(std::move(event.object), std::move(event.resource_version));
+            store_.apply(reduced(std::move(event.object)), std::move(event.resource_version));
             return Pace::Now;
           },
           [&](WatchMachine::Remove& event) {
@@ -164,6 +165,10 @@ Reflector::Pace Reflector::write(WatchMachine::Effect effect) {
           },
           [&](const WatchMachine::Expired& event) { return expired(event.message); }},
       effect);
+}
+
+Object Reflector::reduced(Object object) const {
+  return options_.reduce ? std::make_shared<const nlohmann::json>(options_.reduce(*object)) : object;
 }
 
 void Reflector::following() {

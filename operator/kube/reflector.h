@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <mutex>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <thread>
 
@@ -18,6 +19,9 @@ struct ReflectorOptions {
   Resource resource;
   Selection selection{};
   bool metadata_only = false;  ///< PartialObjectMetadata: no spec, no status
+  /// What the store keeps of each object; empty: all. The result has what metadata the store needs (namespace, name,
+  /// resourceVersion).
+  std::function<nlohmann::json(const nlohmann::json& object)> reduce{};
   int page_limit = 500;
   std::chrono::seconds shortest_watch{300};                     ///< the server ends a watch after once to twice this
   std::chrono::milliseconds idle{150'000};                      ///< bookmarks come each minute
@@ -51,6 +55,7 @@ class Reflector {
   Pace visit_page(const WatchMachine::GetPage& command, const std::stop_token& stop);
   Pace visit_watch(const WatchMachine::OpenWatch& command, const std::stop_token& stop);
   Pace write(WatchMachine::Effect effect);
+  Object reduced(Object object) const;
   Pace failed(const std::string& message);
   Pace expired(const std::string& message);
   void following();

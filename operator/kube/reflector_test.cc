@@ -40,6 +40,7 @@ struct ReflectorFixture {
   std::shared_ptr<FakeClient> server = std::make_shared<FakeClient>();
   Store store;
   std::vector<std::string> errors;  // read after stop()
+  std::function<nlohmann::json(const nlohmann::json&)> reduce;
 
   void get(const std::string& target, const std::string& body, int status = 200) {
     server->expect({.method = "GET", .target = target, .status = status, .body = body});
@@ -56,8 +57,11 @@ struct ReflectorFixture {
   void play(Clock& clock = system_clock()) {
     const ApiClient api(server, {.host = "test"}, metrics);
     Reflector reflector(
-        {.resource = kAccessPolicies, .page_limit = 2, .backoff = {.first = std::chrono::milliseconds(1)}}, api, store,
-        metrics, clock, [] { return 0.5; }, [this](const std::string& error) { errors.push_back(error); });
+        {.resource = kAccessPolicies,
+         .reduce = reduce,
+         .page_limit = 2,
+         .backoff = {.first = std::chrono::milliseconds(1)}},
+        api, store, metrics, clock, [] { return 0.5; }, [this](const std::string& error) { errors.push_back(error); });
     reflector.start();
     CHECK(server->wait_all_begun());
     // The last watch is open: all is well, whatever came before.
@@ -117,6 +121,19 @@ TEST_CASE("failures are waited out, named, and lose nothing of what is known") {
   CHECK(f.errors[2].find("is this a Kubernetes API server?") != std::string::npos);
   CHECK(f.errors[3].find("may not watch") != std::string::npos);
   CHECK(f.errors[4].find("not JSON") != std::string::npos);
+}
+
+TEST_CASE("the store keeps what an object is reduced to, of lists and of events") {
+  ReflectorFixture f;
+  f.reduce = [](const nlohmann::json& object) {
+    return nlohmann::json{{"metadata", object.at("metadata")}, {"reduced", true}};
+  };
+  f.get(kList, page("10", item("a", "1") + "," + item("c", "2")));
+  f.watch("10", {event("ADDED", "b", "11"), event("DELETED", "a", "12")});
+  f.watch_and_hold("12");
+  f.play();
+  REQUIRE(f.store.keys() == std::vector<std::string>{"n/b", "n/c"});
+  for (const char* key : {"n/b", "n/c"}) CHECK(f.store.get(key)->contains("reduced"));
 }
 
 TEST_CASE("a list older than what was seen is refused until a newer one comes") {

@@ -23,6 +23,7 @@ inline constexpr Resource kAccessPolicies{"meshauth.dev", "v1alpha1", "accesspol
 inline constexpr Resource kConfigMaps{"", "v1", "configmaps", "ConfigMap", true};
 inline constexpr Resource kSecrets{"", "v1", "secrets", "Secret", true};
 inline constexpr Resource kPods{"", "v1", "pods", "Pod", true};
+inline constexpr Resource kServices{"", "v1", "services", "Service", true};
 inline constexpr Resource kNamespaces{"", "v1", "namespaces", "Namespace", false};
 inline constexpr Resource kServiceAccounts{"", "v1", "serviceaccounts", "ServiceAccount", true};
 inline constexpr Resource kEvents{"", "v1", "events", "Event", true};

@@ -2,6 +2,7 @@
 
 #include "core/base/base64.h"
 #include "core/base/text.h"
+#include "core/inject/names.h"
 #include "core/inject/shape.h"
 #include "operator/kube/object.h"
 
@@ -61,7 +62,8 @@ std::string_view to_string(Outcome outcome) {
   return "malformed";
 }
 
-Reviewed review(std::string_view body, bool asked, const inject::Settings& settings, const NamespaceLabels& labels) {
+Reviewed review(std::string_view body, bool asked, const inject::Settings& settings, const NamespaceLabels& labels,
+                const Watches& watches) {
   const auto parsed = kube::parse_json(body);
   if (!parsed) return malformed("the review is not readable: " + parsed.error().message);
   const json& given = *parsed;
@@ -83,6 +85,13 @@ Reviewed review(std::string_view body, bool asked, const inject::Settings& setti
       inject::inject(*object, {ns, known.value_or(inject::Place{}.namespace_labels), asked, ""}, settings);
   if (!injected) return refused(uid, pod, injected.error().message);
   if (!injected->injected) return {Outcome::Unchanged, answer(uid, {{"allowed", true}}), pod, ""};
+  if (watches && !watches(ns)) {
+    return refused(uid, pod,
+                   fmt::format("namespace {} is not watched by the operator, so that a sidecar would get no bundle "
+                               "there; add it to --watch-namespace (watchNamespaces of the chart), or take label {} "
+                               "from it",
+                               in_quotes(ns), inject::kInjectLabel));
+  }
   if (injected->wishes.capture == inject::Capture::Transparent && !known) {
     return refused(uid, pod,
                    fmt::format("namespace {} is not known to the operator yet, and Transparent capture "

@@ -26,8 +26,13 @@ struct Reviewed {
 /// What the labels of a namespace are; nullopt: it is not known (yet).
 using NamespaceLabels = std::function<std::optional<std::map<std::string, std::string>>(const std::string& ns)>;
 
+/// Does the operator look after this namespace at all? Empty: after every one.
+using Watches = std::function<bool(const std::string& ns)>;
+
 /// asked: the namespace's label is what called us. A transparent capture in a namespace that is not known is refused,
-/// since the level that it enforces decides about it.
-Reviewed review(std::string_view body, bool asked, const inject::Settings& settings, const NamespaceLabels& labels);
+/// since the level that it enforces decides about it. A pod that would get a sidecar where nobody gives it a bundle is
+/// refused too.
+Reviewed review(std::string_view body, bool asked, const inject::Settings& settings, const NamespaceLabels& labels,
+                const Watches& watches = {});
 
 }  // namespace meshauth::webhook

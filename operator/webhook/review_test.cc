@@ -39,6 +39,17 @@ bool says(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+TEST_CASE("where nobody would give a sidecar a bundle no pod gets one, and pods without are left alone") {
+  const auto watched = [](const std::string& ns) { return ns == "bank"; };
+  const Reviewed refused = review(request().dump(), true, settings(), no_labels, watched);
+  CHECK(refused.outcome == Outcome::Refused);
+  CHECK(says(refused.message, "namespace \"shop\" is not watched"));
+  const json bank = request(R"({"request": {"namespace": "bank"}})");
+  CHECK(review(bank.dump(), true, settings(), no_labels, watched).outcome == Outcome::Injected);
+  const json out = request(R"({"request": {"object": {"metadata": {"labels": {"meshauth.dev/inject": "disabled"}}}}})");
+  CHECK(review(out.dump(), true, settings(), no_labels, watched).outcome == Outcome::Unchanged);
+}
+
 TEST_CASE("a pod that is asked for gets a patch, and the pod with it none") {
   const json given = request();
   const Reviewed first = ask(given);

@@ -1,0 +1,9 @@
+// Written by crds/schema_version.py.
+#pragma once
+
+namespace meshauth::app {
+
+/// The least schema version of the resources' definitions that has every field this program enforces.
+inline constexpr int kSchemaVersion = 1;
+
+}  // namespace meshauth::app
