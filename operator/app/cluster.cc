@@ -98,8 +98,11 @@ fleet::FleetHandlers fleet_handlers(Runtime*& runtime) {
           [&runtime](const fleet::SidecarReport& report) {
             runtime->controllers().on_report(report.workload, report.pod, report.report);
           },
-      .on_connect = {},
-      .on_disconnect = {}};
+      .on_connect = [&runtime](const std::string& pod,
+                               const std::string& workload) { runtime->controllers().on_connect(workload, pod); },
+      .on_disconnect = [&runtime](
+                           const std::string& pod,
+                           const std::string& workload) { runtime->controllers().on_disconnect(workload, pod); }};
 }
 
 std::shared_ptr<fleet::Authenticator> authenticator(const kube::ApiClient& api, const controllers::Index& index) {
@@ -139,7 +142,8 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
 
   http::Metrics metrics;
   Trouble trouble;
-  auto health = start_health(options.metrics_listen, metrics, [&] { return trouble.get(); });
+  FleetPage fleet_page;
+  auto health = start_health(options.metrics_listen, metrics, fleet_page, [&] { return trouble.get(); });
   if (!health) return tl::unexpected(health.error());
   const kube::ApiClient api(*client, {.host = kube::host_of(config->server)}, metrics);
   log::info("operator starts", {{"server", config->server}, {"namespace", options.ns}, {"root", mesh->root_namespace}});
@@ -197,6 +201,7 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
     if (!started) return stopped(source, *runtime, recorder, tl::unexpected(started.error()));
     injector = std::move(*started);
     live_runtime->lead();
+    fleet_page.show([live_runtime] { return kube::dump_json(live_runtime->controllers().fleet_state()); });
     trouble.set("");
     log::info("operator leads", {{"term", (*leadership)->term()}, {"fleet", options.fleet_listen}});
     std::mutex mutex;
@@ -207,6 +212,7 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
       trouble.set(source.trouble());
     }
   }
+  fleet_page.hide();
   injector.reset();
   static_cast<void>(stopped(source, *runtime, recorder, {}));
   log::info("operator ends", {{"lost", lost.load()}});

@@ -2,13 +2,25 @@
 
 namespace meshauth::app {
 
+void FleetPage::show(std::function<std::string()> state) {
+  const std::lock_guard lock(mutex_);
+  state_ = std::move(state);
+}
+
+http::Answer FleetPage::answer() const {
+  const std::lock_guard lock(mutex_);
+  if (!state_) return {.status = 503, .body = "this operator does not lead the fleet\n"};
+  return {200, "application/json", state_()};
+}
+
 Result<std::unique_ptr<http::Listener>> start_health(const std::string& address, http::Metrics& metrics,
-                                                     std::function<std::string()> trouble) {
+                                                     const FleetPage& fleet, std::function<std::string()> trouble) {
   auto listener = http::Listener::open({.address = address});
   if (!listener) return fail("--metrics-listen={}: {}", address, listener.error().message);
   (*listener)->handle("/metrics", [&metrics] {
     return http::Answer{200, http::Metrics::kContentType, metrics.text()};
   });
+  (*listener)->handle("/fleet", [&fleet] { return fleet.answer(); });
   (*listener)->handle("/healthz", [] { return http::Answer{.body = "ok\n"}; });
   (*listener)->handle("/readyz", [trouble = std::move(trouble)] {
     const std::string why = trouble();

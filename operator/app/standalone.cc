@@ -113,6 +113,7 @@ fleet::FleetHandlers fleet_handlers(controllers::Index& index, controllers::Cont
           .on_connect =
               [&](const std::string& pod, const std::string& workload) {
                 controllers->enqueue(index.put_pod({pod, pod, workload, "", false}));
+                controllers->on_connect(workload, pod);
               },
           .on_disconnect =
               [&](const std::string& pod, const std::string& workload) {
@@ -156,7 +157,9 @@ Status run_standalone(const Options& options, const std::stop_token& stop) {
                         }});
   if (auto opened = folder.open(); !opened) return opened;
   runtime->lead();
-  auto health = start_health(options.metrics_listen, metrics, [] { return std::string(); });
+  FleetPage fleet_page;
+  fleet_page.show([controllers] { return controllers->fleet_state().dump(); });
+  auto health = start_health(options.metrics_listen, metrics, fleet_page, [] { return std::string(); });
   if (!health) return tl::unexpected(health.error());
   log::info("operator runs",
             {{"source", options.source}, {"output", options.output}, {"fleet", options.fleet_listen}, {"term", *term}});
