@@ -50,12 +50,23 @@ def endpoint_slice(service, address, port, name):
     }
 
 
-def endpoints(service, address, port, name):
+def endpoints(service, address, port, name, pod):
+    """What the API server's proxy goes by: an address that a pod has."""
+    target = {"kind": "Pod", "name": pod, "namespace": chart.NAMESPACE}
     return {
         "apiVersion": "v1",
         "kind": "Endpoints",
         "metadata": {"name": service},
-        "subsets": [{"addresses": [{"ip": address}], "ports": [{"name": name, "port": port}]}],
+        "subsets": [{"addresses": [{"ip": address, "targetRef": target}], "ports": [{"name": name, "port": port}]}],
+    }
+
+
+def operator_pod(name):
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"schedulerName": "nobody", "containers": [{"name": "operator", "image": "localhost/none:1"}]},
     }
 
 
@@ -68,17 +79,22 @@ def installed(cluster, workdir, operator_process):
     operator_process.start()
     deployment = next(o for o in chart.render(workdir) if o["kind"] == "Deployment")
     metrics, fleet = f"{OPERATOR}-metrics", OPERATOR
+    pod = f"{OPERATOR}-0"
     made = [
         deployment,
+        operator_pod(pod),
         endpoint_slice(metrics, address, operator_process.metrics_port, "metrics"),
-        endpoints(metrics, address, operator_process.metrics_port, "metrics"),
+        endpoints(metrics, address, operator_process.metrics_port, "metrics", pod),
         endpoint_slice(fleet, address, operator_process.webhook_port, "webhook"),
     ]
+    cluster.namespace(chart.NAMESPACE)
     cluster.kubectl("apply", "-n", chart.NAMESPACE, "-f", "-", stdin=yaml.safe_dump_all(made))
+    status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
+    patch(cluster, KINDS["pod"].path(chart.NAMESPACE, pod) + "/status", {"status": status})
     patch(cluster, DEPLOYMENT + "/status", {"status": {"replicas": 1, "readyReplicas": 1, "availableReplicas": 1}})
     await_until("the API server believes the webhook", lambda: "caBundle" in cluster.api("GET", CONFIGURATION).text, 30)
     yield operator_process
-    cluster.kubectl("delete", "-n", chart.NAMESPACE, "-f", "-", stdin=yaml.safe_dump_all(made))
+    cluster.kubectl("delete", "--force", "-n", chart.NAMESPACE, "-f", "-", stdin=yaml.safe_dump_all(made))
     operator_process.stop()
     operator_process.metrics_host = "127.0.0.1"
 
