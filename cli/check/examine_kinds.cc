@@ -1,4 +1,5 @@
 // The kinds: installed, served, of this release, and named like nobody else's.
+#include "cli/check/crd_fields.h"
 #include "cli/check/examine.h"
 
 namespace meshauth::cli::check {
@@ -6,7 +7,27 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kVersion = "v1alpha1";
+/// The first names of those that `one` has and `other` has not.
+std::string only_in(const Fields& one, const Fields& other) {
+  constexpr std::size_t kShown = 3;
+  std::vector<std::string> names;
+  std::set_difference(one.begin(), one.end(), other.begin(), other.end(), std::back_inserter(names));
+  std::string out;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) out += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > kShown) out += fmt::format(" and {} more", names.size() - kShown);
+  return out;
+}
+
+void compare_fields(const ObjectName& object, const json& crd, Findings& findings) {
+  const auto ours = our_fields().find(object.name);
+  if (ours == our_fields().end()) return;
+  const Fields theirs = fields_of(crd);
+  const std::string missing = only_in(ours->second, theirs), unknown = only_in(theirs, ours->second);
+  if (!missing.empty()) findings.add(Id::CrdSchema, object, "it is of another release: it lacks " + missing);
+  if (!unknown.empty()) {
+    findings.add(Id::CrdSchema, object, "it is of another release: this program does not know its " + unknown);
+  }
+}
 
 void examine_crd(const std::string& name, const json& crd, Findings& findings) {
   const ObjectName object{"CustomResourceDefinition", "", name};
@@ -27,6 +48,8 @@ void examine_crd(const std::string& name, const json& crd, Findings& findings) {
     findings.add(
         Id::CrdVersion, object,
         fmt::format("version {}, which this program speaks, is not {}", kVersion, yes("served") ? "stored" : "served"));
+  } else {
+    compare_fields(object, crd, findings);
   }
 }
 

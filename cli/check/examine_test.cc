@@ -26,6 +26,8 @@ json& set_condition(json& object, const char* type, const char* status, const ch
   return object;
 }
 
+const json::json_pointer kSpec("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties");
+
 json& hook(World& world) {
   return (*world.webhooks.value)["webhooks"][0];
 }
@@ -59,6 +61,12 @@ std::vector<Case> installation_cases() {
        Error},
       {Id::CrdVersion, [=](World& w) { only_crd(w)["spec"]["versions"][0]["storage"] = false; }, "not stored", Error},
       {Id::CrdVersion, [=](World& w) { only_crd(w)["spec"]["versions"][0]["served"] = false; }, "not served", Error},
+      {Id::CrdSchema, [=](World& w) { only_crd(w).at(kSpec).erase("mode"); }, "it lacks spec.mode", Warning},
+      {Id::CrdSchema,
+       [=](World& w) {
+         only_crd(w).at(kSpec)["new"] = {{"type", "string"}};
+       },
+       "does not know its spec.new", Warning},
       {Id::PluralAmbiguous,
        [](World& w) {
          w.foreign.push_back({"gateway.example", "accesspolicies", "accesspolicies"});

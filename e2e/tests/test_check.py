@@ -243,6 +243,20 @@ def test_an_operator_that_ended_is_found(checker, orders, installed):
     found(checker, "lease-unheld", says=f"kubectl scale -n {chart.NAMESPACE}")
 
 
+def test_a_definition_of_another_release_is_found(checker, installed, operator, cluster):
+    name = "accesspolicies.meshauth.dev"
+    path = KINDS["crd"].path(None, name)
+    right = cluster.find("crd", name)["spec"]["versions"]
+    older = json.loads(json.dumps(right))
+    del older[0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["mode"]
+    patch(cluster, path, {"spec": {"versions": older}})
+    try:
+        found(checker, "crd-schema", says=[name, "it lacks spec.mode"], severity="warning")
+    finally:
+        patch(cluster, path, {"spec": {"versions": right}})
+    await_until("it is right again", lambda: "crd-schema" not in checker.check().findings(), 30, every=0.5)
+
+
 def test_an_operator_without_a_ready_replica_is_found(checker, installed, operator, cluster):
     status = {"status": {"replicas": 1, "readyReplicas": 1, "availableReplicas": 1}}
     patch(cluster, DEPLOYMENT + "/status", {"status": {"readyReplicas": 0, "availableReplicas": 0}})

@@ -1,9 +1,13 @@
 // A mesh in which nothing is wrong, to break in tests. Never part of a program.
 #pragma once
 
+#include <stdexcept>
+
+#include "cli/check/crd_fields.h"
 #include "cli/check/world.h"
 #include "core/base/base64.h"
 #include "core/bundle/keys.h"
+#include "operator/files/manifest.h"
 #include "operator/http/certificate.h"
 
 namespace meshauth::cli::check::testing {
@@ -43,9 +47,18 @@ inline json object_of(const char* name, Time created) {
           {"status", {{"observedGeneration", 2}}}};
 }
 
+/// Of this release.
+inline json crd_spec(const std::string& name) {
+  for (const std::string_view text : kOurCrds) {
+    json crd = files::parse_manifests(text, "crds").value().at(0);
+    if (crd["metadata"]["name"] == name) return crd["spec"];
+  }
+  throw std::runtime_error("no definition " + name);
+}
+
 inline json crd(const std::string& name) {
   return {{"metadata", {{"name", name}}},
-          {"spec", {{"versions", {{{"name", "v1alpha1"}, {"served", true}, {"storage", true}}}}}},
+          {"spec", crd_spec(name)},
           {"status",
            {{"conditions",
              {condition("NamesAccepted", "True", "NoConflicts"),
