@@ -93,12 +93,29 @@ void examine_clocks(const World& world, Findings& findings) {
   }
 }
 
+/// Renewed at two thirds of their life, by the operator and by cert-manager.
+void examine_certificates(const World& world, Findings& findings) {
+  if (!world.fleet) return;
+  const Time now = world.cluster_now();
+  for (const FleetCertificate& certificate : world.fleet->certificates) {
+    const ObjectName object{"Certificate", world.operator_ns, certificate.listener};
+    if (now > certificate.until || now < certificate.from) {
+      findings.add(
+          Id::CertificateExpired, object,
+          fmt::format("it is valid from {} to {}", format_time(certificate.from), format_time(certificate.until)));
+    } else if ((now - certificate.from) * 6 > (certificate.until - certificate.from) * 5) {
+      findings.add(Id::CertificateExpiring, object, "it ends at " + format_time(certificate.until));
+    }
+  }
+}
+
 }  // namespace
 
 void examine_operator(const World& world, Findings& findings) {
   examine_deployment(world, findings);
   examine_lease(world, findings);
   examine_clocks(world, findings);
+  examine_certificates(world, findings);
 }
 
 }  // namespace meshauth::cli::check

@@ -108,6 +108,15 @@ std::vector<Case> certificate_cases() {
     return [pem](World& w) { w.trust["shop"].value = trust_map("shop", pem); };
   };
   return {
+      {Id::CertificateExpired, [](World& w) { w.fleet->certificates[0].until = w.now - Seconds(1); }, "valid from",
+       Error},
+      {Id::CertificateExpired, [](World& w) { w.fleet->certificates[1].from = w.now + Seconds(60); }, "valid from",
+       Error},
+      {Id::CertificateExpiring,
+       [](World& w) {
+         w.fleet->certificates[0] = {"fleet", w.now - hours(24 * 76), w.now + hours(24 * 14)};
+       },
+       "it ends at", Warning},
       {Id::WebhookMissing, [](World& w) { w.webhooks.value.reset(); }, "not there", Error},
       {Id::WebhookWithoutCa, [](World& w) { hook(w)["clientConfig"].erase("caBundle"); }, "namespace.inject", Error},
       {Id::WebhookCaUnreadable, ca("no certificate"), "holds no certificate", Error},

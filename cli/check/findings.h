@@ -100,6 +100,14 @@ std::string_view to_string(Severity severity);  ///< error, warning, info
   X(TrustCaExpiring, "trust-ca-expiring", Warning, "The certificate of the fleet's authority ends soon.",              \
     "Plan a time to replace the mesh's keys: delete Secret mesh-auth-keys, restart the operator, and restart the "     \
     "pods with sidecars.")                                                                                             \
+  X(CertificateExpired, "certificate-expired", Error,                                                                  \
+    "The certificate that the operator shows to sidecars, or to the API server, is not valid now.",                    \
+    "Restart the operator: kubectl rollout restart -n NAMESPACE deploy/mesh-auth-operator; its log says why it did "   \
+    "not renew it. With cert-manager, look at the Certificate.")                                                       \
+  X(CertificateExpiring, "certificate-expiring", Warning,                                                              \
+    "A certificate of the operator should have been renewed: five sixths of its life are over.",                       \
+    "The operator's log says why: kubectl logs -n NAMESPACE deploy/mesh-auth-operator. With cert-manager, look at "    \
+    "the Certificate.")                                                                                                \
   X(MeshKeysOld, "mesh-keys-old", Info, "The mesh's keys, which sign bundles, are older than two years.",              \
     "Nothing needs to be done. To replace them: delete Secret mesh-auth-keys, restart the operator, and restart the "  \
     "pods with sidecars.")                                                                                             \

@@ -37,6 +37,10 @@ Result<Fleet> read_fleet(const std::string& text) {
   Fleet out;
   out.time = *time;
   out.truncated = flag_at(*parsed, {"truncated"});
+  for (const json& certificate : at(*parsed, {"certificates"})) {
+    const auto from = time_at(certificate, {"notBefore"}), until = time_at(certificate, {"notAfter"});
+    if (from && until) out.certificates.push_back({text_at(certificate, {"name"}), *from, *until});
+  }
   for (const json& workload : at(*parsed, {"workloads"})) {
     const std::string name = text_at(workload, {"name"});
     out.workloads[name] = {text_at(workload, {"revision"}), time_at(workload, {"publishedTime"})};

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/check/json_at.h"
 #include "core/base/duration.h"
@@ -26,9 +27,15 @@ struct FleetWorkload {
   std::optional<Time> published;
 };
 
+struct FleetCertificate {
+  std::string listener;  ///< fleet, webhook
+  Time from, until;
+};
+
 struct Fleet {
   Time time{};  ///< the operator's clock
   bool truncated = false;
+  std::vector<FleetCertificate> certificates;
   std::map<std::string, FleetWorkload> workloads;  ///< by namespace/name
   std::map<std::string, FleetSidecar> sidecars;    ///< by namespace/name of the pod
 };

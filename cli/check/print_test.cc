@@ -94,13 +94,16 @@ TEST_CASE("of many findings alike the table shows the first, and how many there 
 }
 
 TEST_CASE("what the operator tells is read as far as it has the right shape") {
-  const auto fleet = read_fleet(R"({"time": "2026-01-01T00:00:00Z", "term": 3, "truncated": true, "workloads": [3,
+  const auto fleet = read_fleet(R"({"time": "2026-01-01T00:00:00Z", "term": 3, "truncated": true, "certificates": [
+      {"name": "fleet", "notBefore": "2026-01-01T00:00:00Z", "notAfter": "2026-04-01T00:00:00Z"}, {}], "workloads": [3,
       {"name": "shop/orders", "revision": "ab", "publishedTime": "x", "sidecars": [{"pod": "p", "connected": 1}]}]})");
   REQUIRE(fleet);
   CHECK(fleet->truncated);
   CHECK(fleet->workloads.at("shop/orders").revision == "ab");
   CHECK(!fleet->workloads.at("shop/orders").published);
   CHECK(!fleet->sidecars.at("shop/p").connected);
+  REQUIRE(fleet->certificates.size() == 1);
+  CHECK(fleet->certificates[0].listener == "fleet");
   CHECK(!read_fleet("{}"));
   CHECK(!read_fleet("no JSON"));
 }

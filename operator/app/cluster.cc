@@ -154,7 +154,8 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   if (!keys) return {};
   controllers::Index index(*mesh);
   Runtime* live_runtime = nullptr;
-  auto fleet = start_fleet(options, *keys, authenticator(api, index), fleet_handlers(live_runtime), metrics);
+  auto fleet =
+      start_fleet(options, *keys, authenticator(api, index), fleet_handlers(live_runtime), metrics, fleet_page);
   if (!fleet) return tl::unexpected(fleet.error());
 
   // Only the leader writes, serves streams and asks providers; its term makes its bundles the newer ones.
@@ -187,7 +188,8 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
                         });
   const auto runtime = Runtime::make(
       options, *keys, (*leadership)->term(), index, recorder,
-      {std::move(*fleet), [&api](const std::stop_token& fetch) { return cluster_keys(api, fetch); }}, metrics);
+      {std::move(*fleet), [&api](const std::stop_token& fetch) { return cluster_keys(api, fetch); }, fleet_page},
+      metrics);
   live_recorder = &recorder;  // NOLINT(clang-analyzer-deadcode.DeadStores): source_handlers holds a reference to it
   live_runtime = runtime.get();
 
@@ -197,11 +199,11 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   source.start();
   std::unique_ptr<Injector> injector;
   if (restored && source.wait_synced(ended.get_token())) {
-    auto started = Injector::start(options, *keys, api, index, metrics);
+    auto started = Injector::start(options, *keys, api, index, metrics, fleet_page);
     if (!started) return stopped(source, *runtime, recorder, tl::unexpected(started.error()));
     injector = std::move(*started);
     live_runtime->lead();
-    fleet_page.show([live_runtime] { return kube::dump_json(live_runtime->controllers().fleet_state()); });
+    fleet_page.show([live_runtime] { return live_runtime->controllers().fleet_state(); });
     trouble.set("");
     log::info("operator leads", {{"term", (*leadership)->term()}, {"fleet", options.fleet_listen}});
     std::mutex mutex;

@@ -1,16 +1,34 @@
 #include "operator/app/health.h"
 
+#include <nlohmann/json.hpp>
+
+#include "core/base/duration.h"
+#include "operator/kube/object.h"
+
 namespace meshauth::app {
 
-void FleetPage::show(std::function<std::string()> state) {
+void FleetPage::show(std::function<nlohmann::json()> state) {
   const std::lock_guard lock(mutex_);
   state_ = std::move(state);
+}
+
+void FleetPage::set_certificate(const std::string& name, const std::string& certificate_pem) {
+  const auto validity = fleet::validity_of(certificate_pem);
+  if (!validity) return;  // no listener took it
+  const std::lock_guard lock(mutex_);
+  certificates_[name] = *validity;
 }
 
 http::Answer FleetPage::answer() const {
   const std::lock_guard lock(mutex_);
   if (!state_) return {.status = 503, .body = "this operator does not lead the fleet\n"};
-  return {200, "application/json", state_()};
+  nlohmann::json page = state_();
+  page["certificates"] = nlohmann::json::array();
+  for (const auto& [name, validity] : certificates_) {
+    page["certificates"].push_back(
+        {{"name", name}, {"notBefore", format_time(validity.from)}, {"notAfter", format_time(validity.until)}});
+  }
+  return {200, "application/json", kube::dump_json(page)};
 }
 
 Result<std::unique_ptr<http::Listener>> start_health(const std::string& address, http::Metrics& metrics,

@@ -137,15 +137,17 @@ Status run_standalone(const Options& options, const std::stop_token& stop) {
     return trusted;
 
   http::Metrics metrics;
+  FleetPage fleet_page;
   controllers::Index index(*mesh);
   controllers::Controllers* controllers = nullptr;
   FolderRecorder recorder(options.output, [&](const auto& workload, const auto& revision, const Status& outcome) {
     controllers->on_recorded(workload, revision, outcome);
   });
   auto fleet = start_fleet(options, *keys, std::make_shared<fleet::FileAuthenticator>(*token),
-                           fleet_handlers(index, controllers), metrics);
+                           fleet_handlers(index, controllers), metrics, fleet_page);
   if (!fleet) return tl::unexpected(fleet.error());
-  const auto runtime = Runtime::make(options, *keys, *term, index, recorder, {std::move(*fleet), {}}, metrics);
+  const auto runtime =
+      Runtime::make(options, *keys, *term, index, recorder, {std::move(*fleet), {}, fleet_page}, metrics);
   controllers = &runtime->controllers();
 
   recorder.restore(*controllers);
@@ -157,8 +159,7 @@ Status run_standalone(const Options& options, const std::stop_token& stop) {
                         }});
   if (auto opened = folder.open(); !opened) return opened;
   runtime->lead();
-  FleetPage fleet_page;
-  fleet_page.show([controllers] { return controllers->fleet_state().dump(); });
+  fleet_page.show([controllers] { return controllers->fleet_state(); });
   auto health = start_health(options.metrics_listen, metrics, fleet_page, [] { return std::string(); });
   if (!health) return tl::unexpected(health.error());
   log::info("operator runs",

@@ -142,6 +142,9 @@ inline World healthy(Time now) {
   world.injectable = world.pods;
   Fleet fleet;
   fleet.time = now;
+  for (const char* name : {"fleet", "webhook"}) {
+    fleet.certificates.push_back({name, hour_ago, hour_ago + std::chrono::hours(24 * 90)});
+  }
   fleet.workloads["shop/orders"] = {kRevision, hour_ago};
   FleetSidecar sidecar{true, hour_ago, kRevision, kRevision, "applied", hour_ago, "", 0.1};
   fleet.sidecars = {{"shop/orders-1", sidecar}, {"shop/orders-2", sidecar}};
