@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   Streams io{std::cin, std::cout, std::cerr};
   Program program;
+  add_check(program);
   add_decide(program);
   add_dev_idp(program);
   add_explain(program);
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
   add_lint(program);
   add_prove(program);
   add_render(program);
+  add_status(program);
   add_test(program);
   add_token(program);
   return program.run(argc, argv, io);

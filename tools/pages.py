@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes docs/reasons.md from core/base/reason.h, docs/conditions.md from core/plan/conditions.h and operator/idp/source.h.
+"""Writes docs/reasons.md from core/base/reason.h, docs/conditions.md from core/plan/conditions.h and operator/idp/source.h,
+and docs/findings.md from cli/check/findings.h.
 
 `--check` writes nothing and fails when a page is not what it would write.
 """
@@ -112,6 +113,13 @@ FAULTS = {
     "Internal": "The operator had no memory, file descriptor or thread left.",
 }
 
+FINDINGS_HEAD = """# Findings: what `meshauthctl check` can say
+
+Written by `tools/pages.py` from `cli/check/findings.h`. How to run it, and who may, is in
+[Check a mesh](how-to/check-a-mesh.md). An error makes the exit code 1. NAMESPACE and NAME stand for the object's; in the
+output they are filled in.
+"""
+
 TYPES = {"Accepted", "ResolvedRefs", "Programmed", "Bypassable", "Ready", "Discovered", "KeysFresh"}
 
 
@@ -162,9 +170,25 @@ def conditions() -> str:
     return "\n".join(lines) + "\n"
 
 
+def findings() -> str:
+    text = macro((REPO / "cli/check/findings.h").read_text(), "MESH_AUTH_FINDINGS")
+    string = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
+    rows = re.findall(rf'X\((\w+), "([a-z-]+)", (\w+),\s*{string},\s*{string}\)', text)
+    if not rows or len(rows) != len(re.findall(r"\bX\(", text)):
+        sys.exit("pages: cli/check/findings.h is not in the form that is expected here")
+    if len({name for _, name, *_ in rows}) != len(rows):
+        sys.exit("pages: two findings of cli/check/findings.h have one id")
+    lines = [FINDINGS_HEAD]
+    for _, name, severity, *parts in rows:
+        meaning, remedy = ("".join(re.findall(r'"((?:[^"\\]|\\.)*)"', part)) for part in parts)
+        lines.append(f"## {name}\n\n*{severity}.* {meaning}\n\n**Do:** {remedy}\n")
+    return "\n".join(lines)
+
+
 def main() -> None:
     stale = []
-    for page, wanted in ((REPO / "docs/reasons.md", reasons()), (REPO / "docs/conditions.md", conditions())):
+    pages = (("reasons", reasons()), ("conditions", conditions()), ("findings", findings()))
+    for page, wanted in ((REPO / f"docs/{name}.md", text) for name, text in pages):
         if page.exists() and page.read_text() == wanted:
             continue
         stale.append(str(page.relative_to(REPO)))

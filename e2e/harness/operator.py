@@ -18,7 +18,8 @@ class Operator:
         self._supervisor = supervisor
         self._folder = folder
         self.fleet_port = free_port()
-        self._metrics_port = free_port()
+        self.metrics_port = free_port()
+        self.metrics_host = "127.0.0.1"  # or 0.0.0.0: no endpoint of a Service may be on loopback
         self.webhook_port = free_port()
         self.kubeconfig = kubeconfig
         self.environment: dict[str, str] = {}
@@ -39,7 +40,7 @@ class Operator:
             f"--namespace={chart.NAMESPACE}",
             f"--root-namespace={chart.NAMESPACE}",
             f"--fleet-listen=127.0.0.1:{self.fleet_port}",
-            f"--metrics-listen=127.0.0.1:{self._metrics_port}",
+            f"--metrics-listen={self.metrics_host}:{self.metrics_port}",
             f"--webhook-listen=127.0.0.1:{self.webhook_port}",
             "--sidecar-image=localhost/sidecar:1",
             f"--templates={tools.REPO / 'templates'}",
@@ -78,7 +79,7 @@ class Operator:
         self.start()
 
     def endpoint(self, path: str) -> client.Answer:
-        return client.get(f"http://127.0.0.1:{self._metrics_port}{path}", timeout=5)
+        return client.get(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=5)
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum over the series of that name which carry these labels; a name that is not there is an error."""

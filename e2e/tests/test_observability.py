@@ -43,6 +43,23 @@ def test_health_is_told(operator):
     assert operator.endpoint("/nothing").status == 404
 
 
+def test_the_fleet_is_told(mesh, operator, oidc):
+    mesh.provider(oidc)
+    mesh.policy("readers", rule("read", READ))
+    pod = mesh.sidecar().pod
+
+    def told():
+        page = operator.endpoint("/fleet").json()
+        workload = next(one for one in page["workloads"] if one["name"] == f"{mesh.ns.name}/orders")
+        (sidecar,) = workload["sidecars"]
+        runs = sidecar.get("revision") == workload["revision"] and sidecar["outcome"] == "applied"
+        return page if runs and sidecar["connected"] and sidecar["pod"] == pod.name else None
+
+    page = await_until("the operator tells that the sidecar runs the current revision", told, within=30)
+    assert [one["name"] for one in page["certificates"]] == ["fleet", "webhook"]
+    assert all(one["notBefore"] < page["time"] < one["notAfter"] for one in page["certificates"])
+
+
 def test_the_log_is_json_with_the_same_members_in_each_line(mesh, operator, oidc):
     mesh.provider(oidc)
     mesh.policy("readers", rule("read", READ))

@@ -100,8 +100,11 @@ fleet::FleetHandlers fleet_handlers(Runtime*& runtime) {
           [&runtime](const fleet::SidecarReport& report) {
             runtime->controllers().on_report(report.workload, report.pod, report.report);
           },
-      .on_connect = {},
-      .on_disconnect = {}};
+      .on_connect = [&runtime](const std::string& pod,
+                               const std::string& workload) { runtime->controllers().on_connect(workload, pod); },
+      .on_disconnect = [&runtime](
+                           const std::string& pod,
+                           const std::string& workload) { runtime->controllers().on_disconnect(workload, pod); }};
 }
 
 std::shared_ptr<fleet::Authenticator> authenticator(const kube::ApiClient& api, const controllers::Index& index) {
@@ -142,7 +145,8 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
 
   http::Metrics metrics;
   Trouble trouble;
-  auto health = start_health(options.metrics_listen, metrics, [&] { return trouble.get(); });
+  FleetPage fleet_page;
+  auto health = start_health(options.metrics_listen, metrics, fleet_page, [&] { return trouble.get(); });
   if (!health) return tl::unexpected(health.error());
   const kube::ApiClient api(*client, {.host = kube::host_of(config->server)}, metrics);
   log::info("operator starts", {{"server", config->server}, {"namespace", options.ns}, {"root", mesh->root_namespace}});
@@ -156,7 +160,8 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   trouble.set("starting");
   controllers::Index index(*mesh);
   Runtime* live_runtime = nullptr;
-  auto fleet = start_fleet(options, *keys, authenticator(api, index), fleet_handlers(live_runtime), metrics);
+  auto fleet =
+      start_fleet(options, *keys, authenticator(api, index), fleet_handlers(live_runtime), metrics, fleet_page);
   if (!fleet) return tl::unexpected(fleet.error());
 
   // Only the leader writes, serves streams and asks providers; its term makes its bundles the newer ones.
@@ -190,7 +195,8 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
                         });
   const auto runtime = Runtime::make(
       options, *keys, (*leadership)->term(), index, recorder,
-      {std::move(*fleet), [&api](const std::stop_token& fetch) { return cluster_keys(api, fetch); }}, metrics);
+      {std::move(*fleet), [&api](const std::stop_token& fetch) { return cluster_keys(api, fetch); }, fleet_page},
+      metrics);
   live_recorder = &recorder;  // NOLINT(clang-analyzer-deadcode.DeadStores): source_handlers holds a reference to it
   live_runtime = runtime.get();
 
@@ -201,10 +207,11 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   source.start();
   std::unique_ptr<Injector> injector;
   if (restored && source.wait_synced(ended.get_token())) {
-    auto started = Injector::start(options, *keys, api, index, metrics);
+    auto started = Injector::start(options, *keys, api, index, metrics, fleet_page);
     if (!started) return stopped(source, *runtime, recorder, tl::unexpected(started.error()));
     injector = std::move(*started);
     live_runtime->lead();
+    fleet_page.show([live_runtime] { return live_runtime->controllers().fleet_state(); });
     trouble.set("");
     log::info("operator leads", {{"term", (*leadership)->term()}, {"fleet", options.fleet_listen}});
     std::mutex mutex;
@@ -215,6 +222,7 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
       trouble.set(source.trouble());
     }
   }
+  fleet_page.hide();
   injector.reset();
   static_cast<void>(stopped(source, *runtime, recorder, {}));
   log::info("operator ends", {{"lost", lost.load()}});

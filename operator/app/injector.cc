@@ -63,8 +63,8 @@ Result<inject::Settings> settings_of(const Options& options, const kube::ApiClie
 
 }  // namespace
 
-Injector::Injector(const Options& options, const MeshKeys& keys, const kube::ApiClient& api)
-    : options_(options), keys_(keys), api_(api) {}
+Injector::Injector(const Options& options, const MeshKeys& keys, const kube::ApiClient& api, FleetPage& page)
+    : options_(options), keys_(keys), api_(api), page_(page) {}
 
 Injector::~Injector() {
   keeper_ = {};
@@ -72,11 +72,11 @@ Injector::~Injector() {
 
 Result<std::unique_ptr<Injector>> Injector::start(const Options& options, const MeshKeys& keys,
                                                   const kube::ApiClient& api, const controllers::Index& index,
-                                                  http::Metrics& metrics) {
+                                                  http::Metrics& metrics, FleetPage& page) {
   if (options.injection.listen.empty()) return nullptr;
   auto settings = settings_of(options, api);
   if (!settings) return tl::unexpected(settings.error());
-  std::unique_ptr<Injector> out(new Injector(options, keys, api));
+  std::unique_ptr<Injector> out(new Injector(options, keys, api, page));
   auto certificate = out->next_certificate();
   if (!certificate) return tl::unexpected(certificate.error());
   out->certificate_ = std::move(*certificate);
@@ -93,6 +93,7 @@ Result<std::unique_ptr<Injector>> Injector::start(const Options& options, const 
       metrics.registry());
   if (!server) return fail("--webhook-listen={}: {}", options.injection.listen, server.error().message);
   out->server_ = std::move(*server);
+  page.set_certificate("webhook", out->certificate_.certificate_pem);
   log::info("webhook listens", {{"address", options.injection.listen}});
   out->keeper_ = std::jthread([raw = out.get()](const std::stop_token& stop) { raw->keep(stop); });
   return out;
@@ -139,6 +140,7 @@ void Injector::renew() {
   }
   certificate_ = std::move(*next);
   renew_at_ = steady_clock::now() + options_.injection.certificate_lifetime * 2 / 3;
+  page_.set_certificate("webhook", certificate_.certificate_pem);
   log::info("webhook certificate renewed");
 }
 

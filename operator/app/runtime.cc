@@ -63,7 +63,8 @@ Runtime::Runtime(const Options& options, const MeshKeys& keys, std::uint64_t ter
 
 Result<std::unique_ptr<fleet::FleetServer>> start_fleet(const Options& options, const MeshKeys& keys,
                                                         std::shared_ptr<fleet::Authenticator> authenticator,
-                                                        fleet::FleetHandlers handlers, http::Metrics& metrics) {
+                                                        fleet::FleetHandlers handlers, http::Metrics& metrics,
+                                                        FleetPage& page) {
   auto certificate =
       fleet::issue_server_certificate(keys.authority, certificate_names(options), now(), kFleetCertificateLifetime);
   if (!certificate) return tl::unexpected(certificate.error());
@@ -74,6 +75,7 @@ Result<std::unique_ptr<fleet::FleetServer>> start_fleet(const Options& options, 
   auto fleet = fleet::FleetServer::start(std::move(fleet_options), std::move(authenticator), std::move(handlers),
                                          metrics.registry());
   if (!fleet) return fail("--fleet-listen={}: {}", options.fleet_listen, fleet.error().message);
+  page.set_certificate("fleet", certificate->certificate_pem);
   return fleet;
 }
 
@@ -94,8 +96,8 @@ std::unique_ptr<Runtime> Runtime::make(const Options& options, const MeshKeys& k
       metrics);
   runtime->world_.connect(*runtime->fleet_, *runtime->sources_);
   runtime->export_counts(metrics);
-  runtime->certificates_ = std::jthread([raw = runtime.get(), names = certificate_names(options)](
-                                            const std::stop_token& stop) { raw->keep_certificate(stop, names); });
+  runtime->certificates_ = std::jthread([raw = runtime.get(), names = certificate_names(options), &page = parts.page](
+                                            const std::stop_token& stop) { raw->keep_certificate(stop, names, page); });
   return runtime;
 }
 
@@ -135,7 +137,7 @@ void Runtime::export_counts(http::Metrics& metrics) {
 }
 
 /// Replaces the fleet's certificate at two thirds of its life.
-void Runtime::keep_certificate(const std::stop_token& stop, const std::vector<std::string>& names) {
+void Runtime::keep_certificate(const std::stop_token& stop, const std::vector<std::string>& names, FleetPage& page) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
@@ -145,7 +147,11 @@ void Runtime::keep_certificate(const std::stop_token& stop, const std::vector<st
     const auto next = fleet::issue_server_certificate(keys_.authority, names, now(), kFleetCertificateLifetime);
     const Status set =
         next ? fleet_->set_certificate(next->certificate_pem, next->key_pem) : tl::unexpected(next.error());
-    if (!set) log::error("fleet certificate not renewed", {{"error", set.error()}});
+    if (set) {
+      page.set_certificate("fleet", next->certificate_pem);
+    } else {
+      log::error("fleet certificate not renewed", {{"error", set.error()}});
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "operator/app/health.h"
 #include "operator/app/mesh_keys.h"
 #include "operator/app/operator_world.h"
 #include "operator/app/options.h"
@@ -31,13 +32,15 @@ std::vector<std::string> certificate_names(const Options& options);
 /// The fleet's listener, which answers 503 until a runtime leads. Errors: the address.
 Result<std::unique_ptr<fleet::FleetServer>> start_fleet(const Options& options, const MeshKeys& keys,
                                                         std::shared_ptr<fleet::Authenticator> authenticator,
-                                                        fleet::FleetHandlers handlers, http::Metrics& metrics);
+                                                        fleet::FleetHandlers handlers, http::Metrics& metrics,
+                                                        FleetPage& page);
 
 class Runtime {
  public:
   struct Parts {
     std::unique_ptr<fleet::FleetServer> fleet;
     idp::FetchClusterKeys cluster_keys;  ///< empty: standalone
+    FleetPage& page;                     ///< outlives the runtime
   };
 
   /// index and recorder outlive the runtime.
@@ -59,7 +62,7 @@ class Runtime {
   Runtime(const Options& options, const MeshKeys& keys, std::uint64_t term, controllers::Index& index,
           controllers::Recorder& recorder, http::Metrics& metrics);
   void export_counts(http::Metrics& metrics);
-  void keep_certificate(const std::stop_token& stop, const std::vector<std::string>& names);
+  void keep_certificate(const std::stop_token& stop, const std::vector<std::string>& names, FleetPage& page);
 
   const MeshKeys keys_;
   const int worker_count_;

@@ -113,6 +113,7 @@ fleet::FleetHandlers fleet_handlers(controllers::Index& index, controllers::Cont
           .on_connect =
               [&](const std::string& pod, const std::string& workload) {
                 controllers->enqueue(index.put_pod({pod, pod, workload, "", false}));
+                controllers->on_connect(workload, pod);
               },
           .on_disconnect =
               [&](const std::string& pod, const std::string& workload) {
@@ -136,15 +137,17 @@ Status run_standalone(const Options& options, const std::stop_token& stop) {
     return trusted;
 
   http::Metrics metrics;
+  FleetPage fleet_page;
   controllers::Index index(*mesh);
   controllers::Controllers* controllers = nullptr;
   FolderRecorder recorder(options.output, [&](const auto& workload, const auto& revision, const Status& outcome) {
     controllers->on_recorded(workload, revision, outcome);
   });
   auto fleet = start_fleet(options, *keys, std::make_shared<fleet::FileAuthenticator>(*token),
-                           fleet_handlers(index, controllers), metrics);
+                           fleet_handlers(index, controllers), metrics, fleet_page);
   if (!fleet) return tl::unexpected(fleet.error());
-  const auto runtime = Runtime::make(options, *keys, *term, index, recorder, {std::move(*fleet), {}}, metrics);
+  const auto runtime =
+      Runtime::make(options, *keys, *term, index, recorder, {std::move(*fleet), {}, fleet_page}, metrics);
   controllers = &runtime->controllers();
 
   recorder.restore(*controllers);
@@ -156,7 +159,8 @@ Status run_standalone(const Options& options, const std::stop_token& stop) {
                         }});
   if (auto opened = folder.open(); !opened) return opened;
   runtime->lead();
-  auto health = start_health(options.metrics_listen, metrics, [] { return std::string(); });
+  fleet_page.show([controllers] { return controllers->fleet_state(); });
+  auto health = start_health(options.metrics_listen, metrics, fleet_page, [] { return std::string(); });
   if (!health) return tl::unexpected(health.error());
   log::info("operator runs",
             {{"source", options.source}, {"output", options.output}, {"fleet", options.fleet_listen}, {"term", *term}});

@@ -92,7 +92,10 @@ bool Controllers::reconcile_workload(const std::string& id) {
     std::shared_ptr<const bundle::Bundle> again;
     change(id, [&](WorkloadState& state) {
       if (!state.current || state.current->manifest.revision != revision) return;
-      if (!state.published) again = state.current;  // adopted: the same bytes as before the restart
+      if (!state.published) {  // adopted: the same bytes as before the restart
+        again = state.current;
+        state.published_at = world_.now();
+      }
       state.published = true;
     });
     const bool is_current = [&] {
@@ -122,9 +125,11 @@ Status Controllers::make_current(const std::string& id, bundle::Files files) {
   auto made = bundle::make_bundle(std::move(files), id, {term_, ++sequence_}, key_);
   if (!made) return tl::unexpected(made.error());
   const auto bundle = std::make_shared<const bundle::Bundle>(std::move(*made));
+  const plan::Time now = world_.now();
   change(id, [&](WorkloadState& state) {
     state.current = bundle;
     state.published = true;
+    state.published_at = now;
   });
   world_.publish(id, bundle);
   auto previous = read_previous(*bundle);
@@ -218,8 +223,10 @@ void Controllers::touch_silent_pods(const std::string& id) {
     state.touch_due = {};
     revision = state.touched;
     for (const Pod& pod : pods) {
-      const auto ack = state.acks.find(pod.id);
-      if (!pod.deleting && (ack == state.acks.end() || ack->second.revision != revision)) silent.push_back(pod.id);
+      const auto sidecar = state.sidecars.find(pod.id);
+      const bool runs =
+          sidecar != state.sidecars.end() && sidecar->second.ack && sidecar->second.ack->revision == revision;
+      if (!pod.deleting && !runs) silent.push_back(pod.id);
     }
   }
   for (const std::string& pod : silent) world_.touch(pod, revision);
@@ -242,17 +249,23 @@ void Controllers::adopt(const std::string& workload, std::string manifest_json, 
 // ---- sidecars
 
 void Controllers::on_ack(const std::string& workload, const std::string& pod, const bundle::Ack& ack) {
-  change(workload, [&](WorkloadState& state) { state.acks[pod] = ack; });
+  const plan::Time now = world_.now();
+  change(workload, [&](WorkloadState& state) {
+    Sidecar& sidecar = state.sidecars[pod];
+    sidecar.ack = ack;
+    sidecar.acked = now;
+    if (ack.outcome == bundle::Outcome::Applied) sidecar.applied = ack.revision;
+  });
   enqueue(index_.policies_of_workload(workload));
 }
 
 void Controllers::on_pod_gone(const std::string& workload, const std::string& pod) {
   const std::lock_guard lock(mutex_);
   const auto it = states_.find(workload);
-  if (it != states_.end()) it->second.acks.erase(pod);
+  if (it != states_.end()) it->second.sidecars.erase(pod);
 }
 
-void Controllers::on_report(const std::string& workload, const std::string& /*pod*/, const bundle::Report& report) {
+void Controllers::on_report(const std::string& workload, const std::string& pod, const bundle::Report& report) {
   for (const bundle::UnknownKid& unknown : report.unknown_kids) {
     // Only of a source that this workload's bundle has: a sidecar has no say in others.
     if (index_.workloads_of_source(unknown.source).contains(workload)) world_.refetch(unknown.source);
@@ -260,6 +273,9 @@ void Controllers::on_report(const std::string& workload, const std::string& /*po
   Keys touched;
   {
     const std::lock_guard lock(mutex_);
+    if (const auto state = states_.find(workload); report.skew && state != states_.end()) {
+      state->second.sidecars[pod].skew = report.skew;
+    }
     for (const bundle::DecisionCount& decision : report.decisions) {
       if (decision.audit.empty() || decision.audit_policy.empty()) continue;
       plan::AuditCounts& counts = audit_[decision.audit_policy];
@@ -282,10 +298,12 @@ plan::WorkloadProgress Controllers::progress(const std::string& id) const {
     if (pod.deleting) continue;
     ++progress.sidecars;
     if (state == nullptr) continue;
-    const auto ack = state->acks.find(pod.id);
-    if (ack == state->acks.end() || ack->second.revision != revision) continue;
-    if (ack->second.outcome == bundle::Outcome::Applied) ++progress.programmed;
-    if (ack->second.outcome == bundle::Outcome::Refused) progress.refused = pod.id + ": " + ack->second.detail;
+    const auto sidecar = state->sidecars.find(pod.id);
+    if (sidecar == state->sidecars.end() || !sidecar->second.ack) continue;
+    const bundle::Ack& ack = *sidecar->second.ack;
+    if (ack.revision != revision) continue;
+    if (ack.outcome == bundle::Outcome::Applied) ++progress.programmed;
+    if (ack.outcome == bundle::Outcome::Refused) progress.refused = pod.id + ": " + ack.detail;
   }
   if (state != nullptr) {
     progress.recorded = !revision.empty() && state->recorded == revision;

@@ -59,6 +59,9 @@ class Controllers {
   void on_ack(const std::string& workload, const std::string& pod, const bundle::Ack& ack);
   void on_report(const std::string& workload, const std::string& pod, const bundle::Report& report);
   void on_pod_gone(const std::string& workload, const std::string& pod);
+  /// A stream of the pod opened or closed. It may open a new one before its last one has closed.
+  void on_connect(const std::string& workload, const std::string& pod);
+  void on_disconnect(const std::string& workload, const std::string& pod);
 
   /// Keys of a change in the index.
   void enqueue(const Keys& keys);
@@ -68,7 +71,20 @@ class Controllers {
   };
   Counts counts() const;
 
+  /// Every sidecar and what it said last, at most kMostSidecarsTold of them. docs/how-to/check-a-mesh.md has the shape;
+  /// nothing in it is secret.
+  nlohmann::json fleet_state() const;
+  static constexpr std::size_t kMostSidecarsTold = 20'000;
+
  private:
+  struct Sidecar {
+    std::optional<bundle::Ack> ack;
+    plan::Time acked{};
+    std::string applied;         ///< the revision that it said last that it runs
+    int streams = 0;             ///< open ones
+    plan::Time connection{};     ///< when a stream opened or closed last; zero: none did
+    std::optional<double> skew;  ///< its clock minus ours, seconds
+  };
   struct WorkloadState {
     std::shared_ptr<const bundle::Bundle> current;
     bool published = false;
@@ -83,7 +99,8 @@ class Controllers {
     std::string flavour;  ///< as the pods were labelled last
     std::string flavour_limit;
     Bypasses bypasses;
-    std::map<std::string, bundle::Ack> acks;  ///< by pod
+    plan::Time published_at{};                ///< when this operator published current
+    std::map<std::string, Sidecar> sidecars;  ///< by pod
   };
 
   bool reconcile_workload(const std::string& id);
@@ -99,6 +116,7 @@ class Controllers {
   void touch_silent_pods(const std::string& id);
   bool settle_history(const std::string& source, plan::KeyHistory history, bool keys_changed);
   plan::WorkloadProgress progress(const std::string& id) const;
+  static nlohmann::json sidecar_json(const std::string& pod, const Sidecar& sidecar);
   plan::Previous read_previous(const bundle::Bundle& bundle) const;
   template <class Change>
   void change(const std::string& id, Change apply);

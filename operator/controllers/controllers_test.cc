@@ -181,6 +181,60 @@ TEST_CASE_FIXTURE(Fixture, "a refresh with the same keys renews freshness and ma
   CHECK(world.fresh["shop/orders"].find("1800000300") != std::string::npos);
 }
 
+TEST_CASE_FIXTURE(Fixture, "the state of the fleet says of each sidecar what it said last") {
+  const auto at = [&](int seconds) { return format_time(world.time + Seconds(seconds)); };
+  for (const char* pod : {"shop/a", "shop/b", "shop/c"}) {
+    op.controllers.enqueue(op.index.put_pod({pod, pod, "shop/orders", "", false}));
+  }
+  op.controllers.enqueue(op.index.put_pod({"shop/d", "shop/d", "shop/orders", "", true}));  // ends
+  op.settle();
+  const std::string began = at(0);
+  op.controllers.on_connect("shop/orders", "shop/a");
+  op.controllers.on_ack("shop/orders", "shop/a", {revision(), bundle::Outcome::Applied, "", {}, {}});
+  world.time += Seconds(5);
+  op.controllers.on_ack("shop/orders", "shop/a", {"next", bundle::Outcome::Refused, std::string(2000, 'x'), {}, {}});
+  op.controllers.on_report("shop/orders", "shop/a", {{}, {}, 1.5});
+  op.controllers.on_connect("shop/orders", "shop/b");
+  op.controllers.on_connect("shop/orders", "shop/b");  // a new stream before the old one is seen to close
+  op.controllers.on_disconnect("shop/orders", "shop/b");
+
+  json state = op.controllers.fleet_state();
+  CHECK(state["time"] == at(0));
+  CHECK(state["truncated"] == false);
+  REQUIRE(state["workloads"].size() == 1);
+  const json& workload = state["workloads"][0];
+  CHECK(workload["name"] == "shop/orders");
+  CHECK(workload["revision"] == revision());
+  CHECK(workload["publishedTime"] == began);
+  REQUIRE(workload["sidecars"].size() == 3);
+  CHECK(workload["sidecars"][0] == json{{"pod", "a"},
+                                        {"connected", true},
+                                        {"connectionTime", began},
+                                        {"revision", revision()},
+                                        {"ackRevision", "next"},
+                                        {"outcome", "refused"},
+                                        {"ackTime", at(0)},
+                                        {"detail", std::string(256, 'x')},
+                                        {"skewSeconds", 1.5}});
+  CHECK(workload["sidecars"][1] == json{{"pod", "b"}, {"connected", true}, {"connectionTime", at(0)}});
+  CHECK(workload["sidecars"][2] == json{{"pod", "c"}, {"connected", false}});
+
+  op.controllers.on_disconnect("shop/orders", "shop/b");
+  CHECK(op.controllers.fleet_state()["workloads"][0]["sidecars"][1]["connected"] == false);
+  CHECK(op.controllers.fleet_state().dump().find("BEGIN") == std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a pod that went before its stream was seen to open leaves nothing behind") {
+  op.controllers.enqueue(op.index.put_pod({"shop/a", "u1", "shop/orders", "", false}));
+  op.settle();
+  op.controllers.on_connect("shop/orders", "shop/a");
+  op.controllers.enqueue(op.index.remove_pod("shop/a"));
+  op.controllers.on_disconnect("shop/orders", "shop/a");
+  op.controllers.enqueue(op.index.put_pod({"shop/a", "u2", "shop/orders", "", false}));  // another pod of that name
+  op.settle();
+  CHECK(op.controllers.fleet_state()["workloads"][0]["sidecars"][0] == json{{"pod", "a"}, {"connected", false}});
+}
+
 TEST_CASE_FIXTURE(Fixture, "Programmed counts sidecars that said so of this revision") {
   op.controllers.enqueue(op.index.put_pod({"shop/a", "u1", "shop/orders", "", false}));
   op.controllers.enqueue(op.index.put_pod({"shop/b", "u2", "shop/orders", "", false}));

@@ -169,13 +169,21 @@ Result<Certificate> issue_server_certificate(const Certificate& authority, const
   return to_pem(raw, key.get());
 }
 
-Result<std::chrono::sys_seconds> valid_until(const std::string& certificate_pem) {
+Result<Validity> validity_of(const std::string& certificate_pem) {
   const auto certificate = read_certificate(certificate_pem);
-  std::tm end{};
-  if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) {
+  std::tm begin{}, end{};
+  if (!certificate || ASN1_TIME_to_tm(X509_get0_notBefore(certificate.get()), &begin) != 1 ||
+      ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) {
     return fail("the certificate is not readable PEM");
   }
-  return std::chrono::sys_seconds(std::chrono::seconds(timegm(&end)));
+  const auto time = [](std::tm& parts) { return std::chrono::sys_seconds(std::chrono::seconds(timegm(&parts))); };
+  return Validity{time(begin), time(end)};
+}
+
+Result<std::chrono::sys_seconds> valid_until(const std::string& certificate_pem) {
+  const auto validity = validity_of(certificate_pem);
+  if (!validity) return tl::unexpected(validity.error());
+  return validity->until;
 }
 
 }  // namespace meshauth::fleet

@@ -25,7 +25,12 @@ Result<Certificate> make_authority(const std::string& common_name, std::chrono::
 Result<Certificate> issue_server_certificate(const Certificate& authority, const std::vector<std::string>& names,
                                              std::chrono::sys_seconds now, std::chrono::seconds lifetime);
 
-/// When a certificate's validity ends. Errors: no readable PEM.
+struct Validity {
+  std::chrono::sys_seconds from, until;
+};
+/// When a certificate is valid. Errors: no readable PEM.
+Result<Validity> validity_of(const std::string& certificate_pem);
+/// When its validity ends.
 Result<std::chrono::sys_seconds> valid_until(const std::string& certificate_pem);
 
 }  // namespace meshauth::fleet

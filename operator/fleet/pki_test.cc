@@ -17,6 +17,7 @@ TEST_CASE("an authority issues certificates that TLS takes") {
   const auto server = issue_server_certificate(*authority, {"fleet.mesh-auth.svc", "127.0.0.1", "::1"}, kNow, 1h);
   REQUIRE(server);
   CHECK(valid_until(server->certificate_pem) == kNow + 1h);
+  CHECK(validity_of(server->certificate_pem).value().from == kNow - 1h);
   CHECK(net::server_context(server->certificate_pem, server->key_pem).has_value());
   CHECK(net::client_context({authority->certificate_pem}).has_value());
 }
