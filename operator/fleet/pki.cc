@@ -169,13 +169,27 @@ Result<Certificate> issue_server_certificate(const Certificate& authority, const
   return to_pem(raw, key.get());
 }
 
-Result<std::chrono::sys_seconds> valid_until(const std::string& certificate_pem) {
+namespace {
+
+Result<std::chrono::sys_seconds> time_of(const std::string& certificate_pem, const ASN1_TIME* (*which)(const X509*)) {
   const auto certificate = read_certificate(certificate_pem);
-  std::tm end{};
-  if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) {
+  std::tm time{};
+  if (!certificate || ASN1_TIME_to_tm(which(certificate.get()), &time) != 1) {
     return fail("the certificate is not readable PEM");
   }
-  return std::chrono::sys_seconds(std::chrono::seconds(timegm(&end)));
+  return std::chrono::sys_seconds(std::chrono::seconds(timegm(&time)));
+}
+
+}  // namespace
+
+Result<std::chrono::sys_seconds> valid_until(const std::string& certificate_pem) {
+  return time_of(certificate_pem, X509_get0_notAfter);
+}
+
+Result<std::chrono::sys_seconds> issued_at(const std::string& certificate_pem) {
+  auto from = time_of(certificate_pem, X509_get0_notBefore);
+  if (from) *from += kBackdate;
+  return from;
 }
 
 }  // namespace meshauth::fleet

@@ -25,6 +25,9 @@ Result<Certificate> make_authority(const std::string& common_name, std::chrono::
 Result<Certificate> issue_server_certificate(const Certificate& authority, const std::vector<std::string>& names,
                                              std::chrono::sys_seconds now, std::chrono::seconds lifetime);
 
+/// When it was issued, by the issuer's clock. Errors: no readable PEM.
+Result<std::chrono::sys_seconds> issued_at(const std::string& certificate_pem);
+
 /// When a certificate's validity ends. Errors: no readable PEM.
 Result<std::chrono::sys_seconds> valid_until(const std::string& certificate_pem);
 
