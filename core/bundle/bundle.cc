@@ -126,6 +126,16 @@ Result<Bundle> make_bundle(Files files, std::string workload, Epoch epoch, const
   return bundle;
 }
 
+Bundle sign_anew(Bundle bundle, const SigningKey& key) {
+  bundle.signature = base64_encode(key.sign(bundle.manifest_json));
+  return bundle;
+}
+
+std::optional<std::string> signer_of(const Bundle& bundle, const Trust& trust) {
+  const auto raw = bundle.signature.size() <= kMaxSignatureText ? base64_decode(bundle.signature) : std::nullopt;
+  return raw ? trust.signer(bundle.manifest_json, *raw) : std::nullopt;
+}
+
 Result<Manifest> open_manifest(std::string_view manifest_json, std::string_view signature, const Trust& trust,
                                std::string_view workload) {
   if (manifest_json.size() > kMaxManifestBytes) {

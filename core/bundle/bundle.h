@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,12 @@ std::string auth_conf_digest(std::string_view auth_conf);
 
 /// Errors: a file missing or too many, more than kMaxBundleBytes.
 Result<Bundle> make_bundle(Files files, std::string workload, Epoch epoch, const SigningKey& key);
+
+/// The same bundle, byte for byte, under a signature of this key.
+Bundle sign_anew(Bundle bundle, const SigningKey& key);
+
+/// The trusted key (32 bytes) that signed it; nullopt: none of them did.
+std::optional<std::string> signer_of(const Bundle& bundle, const Trust& trust);
 
 /// Checks the signature against the trusted keys, then reads. A format version that is not ours is an error that says
 /// so; so is a manifest for another workload.

@@ -55,6 +55,15 @@ TEST_CASE_FIXTURE(Fixture, "while one signing key replaces the other, both are t
   const SigningKey next = SigningKey::generate();
   const Trust both{{next.public_key(), key.public_key()}, {}};
   CHECK(open_manifest(bundle.manifest_json, bundle.signature, both, "shop/orders").has_value());
+  CHECK(signer_of(bundle, both) == key.public_key());
+
+  const Bundle anew = sign_anew(bundle, next);
+  CHECK(anew.manifest_json == bundle.manifest_json);
+  CHECK(anew.files == bundle.files);
+  CHECK(signer_of(anew, both) == next.public_key());
+  CHECK(open_manifest(anew.manifest_json, anew.signature, both, "shop/orders").has_value());
+  CHECK_FALSE(open_manifest(anew.manifest_json, anew.signature, trust, "shop/orders").has_value());
+  CHECK(signer_of(anew, trust) == std::nullopt);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a newer format is named, and refused") {

@@ -134,10 +134,15 @@ std::string Trust::to_json() const {
   return out.dump();
 }
 
+std::optional<std::string> Trust::signer(std::string_view bytes, std::string_view signature) const {
+  if (signature.size() != kSignatureBytes) return std::nullopt;
+  const auto found = std::find_if(signing_keys.begin(), signing_keys.end(),
+                                  [&](const std::string& key) { return verify_one(key, bytes, signature); });
+  return found == signing_keys.end() ? std::nullopt : std::optional(*found);
+}
+
 bool Trust::verifies(std::string_view bytes, std::string_view signature) const {
-  if (signature.size() != kSignatureBytes) return false;
-  return std::any_of(signing_keys.begin(), signing_keys.end(),
-                     [&](const std::string& key) { return verify_one(key, bytes, signature); });
+  return signer(bytes, signature).has_value();
 }
 
 }  // namespace meshauth::bundle

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,15 +31,19 @@ class SigningKey {
 constexpr std::size_t kMaxSignatureText = 128;
 
 /// trust.json of ConfigMap meshauth.trust: {"signingKeys":["base64 of 32
-/// bytes"...],"certificateAuthorities":["PEM"...]}. At most two of each, while one replaces the other.
+/// bytes"...],"certificateAuthorities":["PEM"...]}. At most two of each, while one replaces the other; the one in use
+/// is the first.
 struct Trust {
   std::vector<std::string> signing_keys;  ///< 32 raw bytes each
   std::vector<std::string> certificate_authorities;
 
   static Result<Trust> parse(std::string_view json);
   std::string to_json() const;
+  /// The key (32 bytes) that made this signature; nullopt: none of them did.
+  std::optional<std::string> signer(std::string_view bytes, std::string_view signature) const;
   /// Is this a signature of one of the keys?
   bool verifies(std::string_view bytes, std::string_view signature) const;
+  friend bool operator==(const Trust&, const Trust&) = default;
 };
 
 }  // namespace meshauth::bundle

@@ -111,6 +111,39 @@ Result<std::vector<DecisionCount>> read_decisions(element root) {
   return decisions;
 }
 
+bool is_sha256(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Result<std::vector<std::string>> read_digests(element trust, std::string_view name) {
+  const auto refuse = [&] {
+    return fail("report: trust: {} must be a list of at most {} SHA-256 in hex", name, kMaxTrusted);
+  };
+  simdjson::dom::array list;
+  if (trust[name].get(list) != simdjson::SUCCESS || list.size() > kMaxTrusted) return refuse();
+  std::vector<std::string> digests;
+  for (const element item : list) {
+    std::string_view text;
+    if (item.get(text) != simdjson::SUCCESS || !is_sha256(text)) return refuse();
+    digests.emplace_back(text);
+  }
+  return digests;
+}
+
+Result<std::optional<TrustReport>> read_trust(element root) {
+  const auto member = root["trust"];
+  if (member.error() != simdjson::SUCCESS) return std::optional<TrustReport>();
+  auto keys = read_digests(member.value_unsafe(), "signingKeys");
+  if (!keys) return tl::unexpected(keys.error());
+  auto authorities = read_digests(member.value_unsafe(), "certificateAuthorities");
+  if (!authorities) return tl::unexpected(authorities.error());
+  auto signed_by = text_member("report: trust", member.value_unsafe(), "signedBy", kMaxName);
+  if (!signed_by) return tl::unexpected(signed_by.error());
+  if (!signed_by->empty() && !is_sha256(*signed_by))
+    return fail("report: trust: signedBy must be empty or SHA-256 in hex");
+  return std::optional(TrustReport{std::move(*keys), std::move(*authorities), std::move(*signed_by)});
+}
+
 json to_json(const DecisionCount& decision) {
   json out = {{"allow", decision.allow}, {"count", decision.count}};
   for (const auto& [name, member] : kDecisionTexts) {
@@ -161,6 +194,11 @@ std::string encode(const Report& report) {
   for (const auto& decision : report.decisions) decisions.push_back(to_json(decision));
   json out = {{"unknownKids", std::move(kids)}, {"decisions", std::move(decisions)}};
   if (report.skew) out["skew"] = *report.skew;
+  if (const auto& trust = report.trust) {
+    out["trust"] = {{"signingKeys", trust->signing_keys},
+                    {"certificateAuthorities", trust->authorities},
+                    {"signedBy", trust->signed_by}};
+  }
   return dump(out);
 }
 
@@ -227,7 +265,9 @@ Result<Report> decode_report(std::string_view text) {
   if (!decisions) return tl::unexpected(decisions.error());
   const auto skew = number_member("report", doc->root(), "skew", 1e12);
   if (!skew) return tl::unexpected(skew.error());
-  return Report{std::move(*kids), std::move(*decisions), *skew};
+  auto trust = read_trust(doc->root());
+  if (!trust) return tl::unexpected(trust.error());
+  return Report{std::move(*kids), std::move(*decisions), *skew, std::move(*trust)};
 }
 
 std::string sse_frame(std::string_view event, std::string_view id, std::string_view json) {

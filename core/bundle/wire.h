@@ -20,6 +20,7 @@ constexpr std::size_t kMaxAckBytes = 16 * 1024;
 constexpr std::size_t kMaxReportBytes = 256 * 1024;
 constexpr std::size_t kMaxUnknownKids = 64;
 constexpr std::size_t kMaxDecisions = 256;  ///< of one report
+constexpr std::size_t kMaxTrusted = 8;      ///< keys, and authorities, of one report
 
 inline constexpr std::string_view kBundleEvent = "bundle";
 inline constexpr std::string_view kPingEvent = "ping";
@@ -78,12 +79,23 @@ struct DecisionCount {
   friend bool operator==(const DecisionCount&, const DecisionCount&) = default;
 };
 
+/// What a sidecar trusts and runs, each as SHA-256 in hex: of the 32 bytes of a signing key, of the PEM text of an
+/// authority as trust.json holds it. While the mesh's keys change, the operator waits for it.
+struct TrustReport {
+  std::vector<std::string> signing_keys;
+  std::vector<std::string> authorities;
+  std::string signed_by;  ///< the key of the bundle in force; empty: there is none, or its key is not trusted any more
+  friend bool operator==(const TrustReport&, const TrustReport&) = default;
+};
+
 /// {"unknownKids": [{"source", "kid"}], "decisions": [{"allow", "reason", "policy", "rule", "provider", "audit",
-/// "auditPolicy", "count"}], "skew": seconds}. Empty texts are left out.
+/// "auditPolicy", "count"}], "skew": seconds, "trust": {"signingKeys", "certificateAuthorities", "signedBy"}}. Empty
+/// texts are left out, and trust where nothing of it changed.
 struct Report {
   std::vector<UnknownKid> unknown_kids;
   std::vector<DecisionCount> decisions;
   std::optional<double> skew;  ///< the agent's clock minus the operator's
+  std::optional<TrustReport> trust = std::nullopt;
   friend bool operator==(const Report&, const Report&) = default;
 };
 

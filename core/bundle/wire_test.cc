@@ -23,9 +23,14 @@ TEST_CASE("what one side writes the other reads back unchanged") {
   const Report report{
       {{"source", "kid-1"}},
       {{false, "expired", "shop/p", "r", "shop/okta", "allow", "shop/a", 7}, {true, "", "", "", "", "", "", 1}},
-      -0.5};
+      -0.5,
+      TrustReport{{std::string(64, 'a'), std::string(64, '0')}, {std::string(64, 'b')}, std::string(64, 'a')}};
   CHECK(decode_report(encode(report)) == report);
   CHECK(decode_report("{}") == Report{});
+  // An older reader passes over what it does not know, and so do we.
+  CHECK(
+      decode_report(R"({"tomorrow":1,"trust":{"signingKeys":[],"certificateAuthorities":[],"signedBy":"","more":[]}})")
+          ->trust == TrustReport{});
 }
 
 TEST_CASE("a file that JSON cannot carry is an error, not another file") {
@@ -69,6 +74,17 @@ TEST_CASE("what is not as it should be is named") {
         "report: an unknown kid: kid has 600 bytes; at most 512");
   CHECK(decode_report(R"({"decisions":[{"allow":true,"count":-1}]})").error().message ==
         "report: a decision needs \"allow\" (true or false) and \"count\" (a whole number from 0)");
+  const std::string digest(64, 'a');
+  for (const std::string& trust :
+       {std::string("[]"), std::string(R"({"signingKeys":["x"],"certificateAuthorities":[],"signedBy":""})"),
+        R"({"signingKeys":[")" + digest + R"("],"certificateAuthorities":["X"],"signedBy":""})",
+        R"({"signingKeys":[],"certificateAuthorities":[],"signedBy":")" + digest + "0\"}",
+        std::string(R"({"signingKeys":["","","","","","","","",""],"certificateAuthorities":[],"signedBy":""})")}) {
+    CAPTURE(trust);
+    const auto report = decode_report("{\"trust\":" + trust + "}");
+    REQUIRE(!report);
+    CHECK(report.error().message.starts_with("report: trust"));
+  }
   CHECK(decode_report(R"({"decisions":{}})").error().message == "report: decisions must be a list of at most 256");
   CHECK(decode_bundle_event(R"({"manifest":"","signature":"","files":{"../x":""}})").error().message ==
         "bundle event holds the file \"../x\", which is no file of a bundle");

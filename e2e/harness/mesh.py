@@ -43,13 +43,19 @@ class Mesh:
     def policy(self, name: str, *rules: dict[str, Any], **spec: Any) -> None:
         self.ns.accepts(access_policy(name, rules=list(rules), **spec))
 
-    def sidecar(self, workload: str = "orders", *flags: str, labels: dict[str, str] | None = None) -> Sidecar:
+    def sidecar(
+        self,
+        workload: str = "orders",
+        *flags: str,
+        labels: dict[str, str] | None = None,
+        trust: Path | None = None,
+        operator_url: str | None = None,
+    ) -> Sidecar:
         """A running pod of the workload with its sidecar and an application that echoes."""
         pod = self.ns.create_pod(workload, labels=labels)
         application = upstream.start(self._supervisor)
-        made = Sidecar(
-            self._supervisor, self._folder / pod.name, pod, self.operator.fleet_url, application, *flags
-        )
+        url = operator_url or self.operator.fleet_url
+        made = Sidecar(self._supervisor, self._folder / pod.name, pod, url, application, *flags, trust=trust)
         self._sidecars.append(made)
         made.start()
         return made

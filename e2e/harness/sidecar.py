@@ -28,12 +28,15 @@ class Sidecar:
         *flags: str,
         port: int | None = None,
         token_seconds: int = 3600,
+        trust: Path | None = None,
     ) -> None:
+        """trust: a file that somebody else keeps as it is in the cluster; by default it is written at each start."""
         folder.mkdir(parents=True, exist_ok=True)
         self.pod = pod
         self.folder = folder
         self.port = port or free_port()
         self._token_seconds = token_seconds
+        self._trust = trust
         self.health_port = free_port()
         self.bundle_dir = folder / "bundle"
         self.bundle_dir.mkdir(exist_ok=True)
@@ -49,7 +52,7 @@ class Sidecar:
             f"--workload={self.pod.space.name}/{self.pod.workload}",
             f"--operator={self._operator_url}",
             f"--token-file={self.folder / 'token'}",
-            f"--trust={self.folder / 'trust.json'}",
+            f"--trust={self._trust or self.folder / 'trust.json'}",
             f"--bundle-dir={self.bundle_dir}",
             f"--nginx={tools.nginx()}",
             f"--module={tools.nginx_module()}",
@@ -62,7 +65,8 @@ class Sidecar:
     def start(self) -> None:
         """Starts it with a fresh token of its pod; returns when nginx listens. It may have no bundle yet."""
         write_private(self.folder / "token", self.pod.token(seconds=self._token_seconds))
-        write_trust(self.pod.space, self.folder / "trust.json")
+        if not self._trust:
+            write_trust(self.pod.space, self.folder / "trust.json")
         self.process = self._supervisor.start(
             f"sidecar-{self.pod.name}", self.argv(), cwd=self.folder, ready=lambda: self.ask("/").status > 0
         )

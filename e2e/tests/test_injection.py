@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import ssl
@@ -9,6 +10,7 @@ import subprocess
 
 import pytest
 import yaml
+from cryptography import x509
 
 from harness import chart, client, tools, upstream
 from harness.namespace import Pod
@@ -209,6 +211,47 @@ def test_its_certificate_is_renewed_while_pods_go_on_being_created(cluster, mesh
     await_until("two more certificates were served", probe, within=40, every=0.2)
     webhook.stop()
     assert not failures
+
+
+def test_a_new_authority_of_the_fleet_fails_no_review(cluster, meshed, webhook):
+    def phase():
+        """The later one, where it is about to change."""
+        name, phases = "mesh_auth_mesh_key_rotation_phase", ("steady", "announced", "switched")
+        found = [p for p in phases if webhook.metric(name, key="ca", phase=p) == 1]
+        return found[0] if len(found) == 1 else seen[-1]
+
+    webhook.stop()
+    # The pods are objects alone: nobody says that a sidecar trusts the next authority.
+    webhook.start("--key-confirm-timeout=8s", "--key-overlap=10s")
+    _await_authority(cluster)
+    cluster.kubectl(
+        "annotate", "--overwrite", "-n", chart.NAMESPACE, "secret", "mesh-auth-keys", "meshauth.dev/rotate=ca"
+    )
+    seen, issuers, failures = ["steady"], set(), []
+
+    def over():
+        try:
+            assert _sidecars(_created(meshed, _pod(f"orders-{len(meshed.list('pod'))}", ORDERS)))
+        except AssertionError as failure:  # it must end the wait, not be waited out
+            failures.append(failure)
+        now = phase()
+        if now != seen[-1]:
+            seen.append(now)
+        pem = ssl.get_server_certificate(("127.0.0.1", webhook.webhook_port))
+        issuers.add(x509.load_pem_x509_certificate(pem.encode()).issuer.rfc4514_string())
+        return failures or (now == "steady" and len(seen) > 1)
+
+    await_until("the authority is replaced", over, within=90, every=0.2)
+    assert not failures
+
+    def authorities():
+        hooks = cluster.api("GET", CONFIGURATION).json()["webhooks"]
+        return {base64.b64decode(hook["clientConfig"]["caBundle"]).count(b"BEGIN CERTIFICATE") for hook in hooks}
+
+    await_until("the API server believes the new one alone", lambda: authorities() == {1}, within=20)
+    assert _sidecars(_created(meshed, _pod("afterwards", ORDERS)))
+    webhook.stop()
+    assert seen[-3:] == ["announced", "switched", "steady"] and len(issuers) == 2
 
 
 def test_an_authority_that_somebody_took_away_comes_back(cluster, webhook):

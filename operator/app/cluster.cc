@@ -11,6 +11,7 @@
 #include "operator/app/cluster_source.h"
 #include "operator/app/health.h"
 #include "operator/app/injector.h"
+#include "operator/app/key_rotator.h"
 #include "operator/app/kube_recorder.h"
 #include "operator/app/runtime.h"
 #include "operator/kube/connection.h"
@@ -155,7 +156,11 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   // written.
   if (!patiently(stop, config->server, trouble, [&] { return check_crds(api); })) return {};
 
-  const auto keys = patiently(stop, "Secret mesh-auth-keys", trouble, [&] { return keys_in_secret(api, options.ns); });
+  const auto read_keys = [&](const std::stop_token& until) {
+    return patiently(until, "Secret mesh-auth-keys", trouble,
+                     [&] { return keys_in_secret(api, options.ns, options.keys.authority.lifetime); });
+  };
+  auto keys = read_keys(stop);
   if (!keys) return {};
   trouble.set("starting");
   controllers::Index index(*mesh);
@@ -185,6 +190,8 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   if (!leadership) return tl::unexpected(leadership.error());
   if (*leadership == nullptr) return {};
 
+  keys = read_keys(ended.get_token());  // whoever led before may have replaced some
+  if (!keys) return {};
   kube::EventRecorder events(api, {.instance = who}, metrics);
   KubeRecorder* live_recorder = nullptr;
   ClusterSource source(api, index, options.ns, source_handlers(live_runtime, live_recorder, events), metrics);
@@ -206,12 +213,15 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   });
   source.start();
   std::unique_ptr<Injector> injector;
+  std::unique_ptr<KeyRotator> rotator;
   if (restored && source.wait_synced(ended.get_token())) {
     auto started = Injector::start(options, *keys, api, index, metrics, fleet_page);
     if (!started) return stopped(source, *runtime, recorder, tl::unexpected(started.error()));
     injector = std::move(*started);
     live_runtime->lead();
     fleet_page.show([live_runtime] { return live_runtime->controllers().fleet_state(); });
+    rotator = std::make_unique<KeyRotator>(options, *keys,
+                                           KeyRotator::Parts{api, *runtime, recorder, injector.get(), events, metrics});
     trouble.set("");
     log::info("operator leads", {{"term", (*leadership)->term()}, {"fleet", options.fleet_listen}});
     std::mutex mutex;
@@ -222,6 +232,7 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
       trouble.set(source.trouble());
     }
   }
+  rotator.reset();
   fleet_page.hide();
   injector.reset();
   static_cast<void>(stopped(source, *runtime, recorder, {}));

@@ -13,19 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kSecretName = "mesh-auth-keys";
 constexpr std::string_view kAudience = "mesh-auth";
-
-Result<MeshKeys> keys_of(const json& secret) {
-  std::map<std::string, std::string> files;
-  const json data = secret.value("data", json::object());
-  for (const auto& [name, value] : data.items()) {
-    auto bytes = value.is_string() ? base64_decode(value.get_ref<const std::string&>()) : std::nullopt;
-    if (!bytes) return fail("Secret {}: {} is not base64", kSecretName, name);
-    files[name] = std::move(*bytes);
-  }
-  return MeshKeys::from_files(files);
-}
 
 std::string text_of(const json& data, std::string_view name) {
   const auto it = data.find(name);
@@ -72,25 +60,37 @@ Status each(const kube::ApiClient& api, const kube::Resource& resource, const ku
 
 }  // namespace
 
-Result<MeshKeys> keys_in_secret(const kube::ApiClient& api, const std::string& ns) {
-  const auto found = api.get(kube::kSecrets, ns, kSecretName);
-  if (found) return keys_of(**found);
+Result<MeshKeys> keys_of_secret(const json& secret) {
+  std::map<std::string, std::string> files;
+  const json data = secret.value("data", json::object());
+  for (const auto& [name, value] : data.items()) {
+    auto bytes = value.is_string() ? base64_decode(value.get_ref<const std::string&>()) : std::nullopt;
+    if (!bytes) return fail("Secret {}: {} is not base64", kKeysSecret, name);
+    files[name] = std::move(*bytes);
+  }
+  return MeshKeys::from_files(files);
+}
+
+Result<MeshKeys> keys_in_secret(const kube::ApiClient& api, const std::string& ns,
+                                std::chrono::seconds authority_lifetime) {
+  const auto found = api.get(kube::kSecrets, ns, kKeysSecret);
+  if (found) return keys_of_secret(**found);
   if (!found.error().not_found()) return tl::unexpected(found.error().error());
-  auto keys = MeshKeys::make(std::chrono::floor<Seconds>(std::chrono::system_clock::now()));
+  auto keys = MeshKeys::make(std::chrono::floor<Seconds>(std::chrono::system_clock::now()), authority_lifetime);
   if (!keys) return keys;
   json data = json::object();
   for (const auto& [name, content] : keys->to_files()) data[name] = base64_encode(content);
   const auto created = api.create(kube::kSecrets, ns,
                                   {{"apiVersion", "v1"},
                                    {"kind", "Secret"},
-                                   {"metadata", {{"name", kSecretName}, {"namespace", ns}}},
+                                   {"metadata", {{"name", kKeysSecret}, {"namespace", ns}}},
                                    {"type", "Opaque"},
                                    {"data", data}});
   if (created) return keys;
   if (!created.error().already_exists()) return tl::unexpected(created.error().error());
-  const auto theirs = api.get(kube::kSecrets, ns, kSecretName);  // another operator was quicker
+  const auto theirs = api.get(kube::kSecrets, ns, kKeysSecret);  // another operator was quicker
   if (!theirs) return tl::unexpected(theirs.error().error());
-  return keys_of(**theirs);
+  return keys_of_secret(**theirs);
 }
 
 Status restore_records(const kube::ApiClient& api, const std::string& ns, const std::set<std::string>& watched,

@@ -12,8 +12,17 @@
 
 namespace meshauth::app {
 
+inline constexpr std::string_view kKeysSecret = "mesh-auth-keys";
+/// Of that Secret. A person asks for new keys: signing-key, ca or all; the operator takes it away when it has begun.
+inline constexpr std::string_view kRotateAnnotation = "meshauth.dev/rotate";
+/// Of that Secret: since when its signing key is used (RFC 3339); where it is missing, the Secret's own age counts.
+inline constexpr std::string_view kSigningMadeAnnotation = "meshauth.dev/signing-key-since";
+
 /// Secret mesh-auth-keys: as it is, or made now. Errors: the right to it is missing; it is incomplete.
-Result<MeshKeys> keys_in_secret(const kube::ApiClient& api, const std::string& ns);
+Result<MeshKeys> keys_in_secret(const kube::ApiClient& api, const std::string& ns,
+                                std::chrono::seconds authority_lifetime);
+/// What the Secret holds. Errors: as above.
+Result<MeshKeys> keys_of_secret(const nlohmann::json& secret);
 
 /// Gives back what an earlier run recorded: key sources (in `ns`) first, then bundles (in the watched namespaces; none
 /// named: in all).

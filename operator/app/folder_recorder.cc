@@ -37,7 +37,7 @@ void FolderRecorder::record(const std::string& workload, controllers::Record rec
   const std::string revision = record.bundle->manifest.revision;
   if (written) {
     const std::lock_guard lock(mutex_);
-    revisions_[workload] = revision;
+    signatures_[workload] = record.bundle->signature;
   } else {
     log::error("record not written", {{"object", workload}, {"error", written.error()}});
   }
@@ -48,13 +48,13 @@ void FolderRecorder::erase_record(const std::string& workload) {
   std::error_code error;
   fs::remove_all(folder_ + "/bundles/" + workload, error);
   const std::lock_guard lock(mutex_);
-  revisions_.erase(workload);
+  signatures_.erase(workload);
 }
 
-bool FolderRecorder::record_holds(const std::string& workload, const std::string& revision) const {
+bool FolderRecorder::record_holds(const std::string& workload, const bundle::Bundle& bundle) const {
   const std::lock_guard lock(mutex_);
-  const auto it = revisions_.find(workload);
-  return it != revisions_.end() && it->second == revision;
+  const auto it = signatures_.find(workload);
+  return it != signatures_.end() && it->second == bundle.signature;
 }
 
 Status FolderRecorder::record_keys(const std::string& source, const std::string& json) {

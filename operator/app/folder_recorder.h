@@ -27,7 +27,7 @@ class FolderRecorder final : public controllers::Recorder {
 
   void record(const std::string& workload, controllers::Record record) override;
   void erase_record(const std::string& workload) override;
-  bool record_holds(const std::string& workload, const std::string& revision) const override;
+  bool record_holds(const std::string& workload, const bundle::Bundle& bundle) const override;
   void touch(const std::string&, const std::string&) override {}  // files are seen at once
   Status record_keys(const std::string& source, const std::string& json) override;
   Status erase_keys(const std::string& source) override;
@@ -41,7 +41,7 @@ class FolderRecorder final : public controllers::Recorder {
   const std::string folder_;
   const Done done_;
   mutable std::mutex mutex_;
-  std::map<std::string, std::string> revisions_;  // guarded by mutex_; of what was written in this run
+  std::map<std::string, std::string> signatures_;  // guarded by mutex_; of the manifests that were written in this run
   ReadyNews news_;
 };
 

@@ -1,9 +1,10 @@
 #include "operator/app/injector.h"
 
+#include <algorithm>
 #include <charconv>
-#include <condition_variable>
 #include <nlohmann/json.hpp>
 
+#include "operator/app/key_metrics.h"
 #include "operator/app/runtime.h"
 #include "operator/files/file.h"
 #include "operator/webhook/authority.h"
@@ -14,6 +15,7 @@ namespace {
 using nlohmann::json;
 using std::chrono::steady_clock;
 
+constexpr std::chrono::seconds kHeard{5};  // until every API server works with a configuration that was written
 constexpr std::chrono::seconds kLook{10};  // at the configuration, and at files that others make
 constexpr std::size_t kMostPem = 256 * 1024;
 constexpr std::size_t kMostVersion = 64 * 1024;
@@ -63,8 +65,9 @@ Result<inject::Settings> settings_of(const Options& options, const kube::ApiClie
 
 }  // namespace
 
-Injector::Injector(const Options& options, const MeshKeys& keys, const kube::ApiClient& api, FleetPage& page)
-    : options_(options), keys_(keys), api_(api), page_(page) {}
+Injector::Injector(const Options& options, const MeshKeys& keys, const kube::ApiClient& api, http::Metrics& metrics,
+                   FleetPage& page)
+    : options_(options), api_(api), metrics_(metrics), page_(page), wanted_{keys.authority, bundle_of(keys)} {}
 
 Injector::~Injector() {
   keeper_ = {};
@@ -76,11 +79,12 @@ Result<std::unique_ptr<Injector>> Injector::start(const Options& options, const 
   if (options.injection.listen.empty()) return nullptr;
   auto settings = settings_of(options, api);
   if (!settings) return tl::unexpected(settings.error());
-  std::unique_ptr<Injector> out(new Injector(options, keys, api, page));
-  auto certificate = out->next_certificate();
+  std::unique_ptr<Injector> out(new Injector(options, keys, api, metrics, page));
+  auto certificate = out->next_certificate(keys.authority);
   if (!certificate) return tl::unexpected(certificate.error());
   out->certificate_ = std::move(*certificate);
-  out->renew_at_ = steady_clock::now() + options.injection.certificate_lifetime * 2 / 3;
+  out->certified_by_ = keys.authority.certificate_pem;
+  out->renew_at_ = out->renewal_of(out->certificate_);
   auto server = webhook::Server::start(
       {.listen = options.injection.listen,
        .certificate_pem = out->certificate_.certificate_pem,
@@ -99,11 +103,9 @@ Result<std::unique_ptr<Injector>> Injector::start(const Options& options, const 
   return out;
 }
 
-Result<fleet::Certificate> Injector::next_certificate() const {
+Result<fleet::Certificate> Injector::next_certificate(const fleet::Certificate& authority) const {
   if (!by_others()) {
-    return fleet::issue_server_certificate(keys_.authority, certificate_names(options_),
-                                           std::chrono::floor<Seconds>(std::chrono::system_clock::now()),
-                                           options_.injection.certificate_lifetime);
+    return issue_certificate(authority, options_, options_.injection.certificate_lifetime);
   }
   const auto read = [this](const char* name) {
     return files::read_file(options_.injection.certificate_dir + "/" + name, kMostPem);
@@ -115,20 +117,59 @@ Result<fleet::Certificate> Injector::next_certificate() const {
   return fleet::Certificate{std::move(*certificate), std::move(*key)};
 }
 
+std::string Injector::bundle_of(const MeshKeys& keys) {
+  auto authorities = keys.trust().certificate_authorities;
+  std::sort(authorities.begin(), authorities.end());
+  std::string out;
+  for (const std::string& pem : authorities) out += pem;
+  return out;
+}
+
+void Injector::set_authorities(const MeshKeys& keys) {
+  const std::lock_guard lock(mutex_);
+  wanted_ = {keys.authority, bundle_of(keys)};
+  news_ = true;
+  changed_.notify_all();
+}
+
+Injector::Wanted Injector::wanted() const {
+  const std::lock_guard lock(mutex_);
+  return wanted_;
+}
+
+bool Injector::told(const std::string& bundle) const {
+  const std::lock_guard lock(mutex_);
+  return told_ == bundle && steady_clock::now() >= told_at_ + kHeard;
+}
+
+bool Injector::follows(const MeshKeys& keys) const {
+  if (by_others()) return true;
+  if (!told(bundle_of(keys))) return false;
+  const std::lock_guard lock(mutex_);
+  return certified_by_ == keys.authority.certificate_pem;
+}
+
 void Injector::keep(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  std::unique_lock lock(mutex);
   while (!stop.stop_requested()) {
-    if (by_others() || steady_clock::now() >= renew_at_) renew();
-    if (!by_others()) tell_api_server(stop);
-    const auto next = steady_clock::now() + kLook;
-    wake.wait_until(lock, stop, by_others() ? next : std::min(next, renew_at_), [] { return false; });
+    const Wanted wanted = this->wanted();
+    if (!by_others()) tell_api_server(wanted.bundle, stop);
+    const bool other = !by_others() && certified_by_ != wanted.authority.certificate_pem;
+    if (by_others() || steady_clock::now() >= renew_at_ || (other && told(wanted.bundle))) renew(wanted.authority);
+    const auto next = steady_clock::now() + (other ? kHeard : kLook);
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, stop, by_others() ? next : std::min(next, renew_at_), [&] { return news_; });
+    news_ = false;
   }
 }
 
-void Injector::renew() {
-  auto next = next_certificate();
+void Injector::renew(const fleet::Certificate& authority) {
+  const bool other = !by_others() && certified_by_ != authority.certificate_pem;
+  if (other && !told(wanted().bundle)) {
+    // Nobody would believe it yet, and the key of the authority before is gone: the one in use goes on.
+    renew_at_ = steady_clock::now() + kHeard;
+    return;
+  }
+  auto next = next_certificate(authority);
   if (next && next->certificate_pem == certificate_.certificate_pem) return;
   const Status set =
       next ? server_->set_certificate(next->certificate_pem, next->key_pem) : tl::unexpected(next.error());
@@ -139,14 +180,32 @@ void Injector::renew() {
     return;
   }
   certificate_ = std::move(*next);
-  renew_at_ = steady_clock::now() + options_.injection.certificate_lifetime * 2 / 3;
   page_.set_certificate("webhook", certificate_.certificate_pem);
+  renew_at_ = renewal_of(certificate_);
+  {
+    const std::lock_guard lock(mutex_);
+    certified_by_ = authority.certificate_pem;
+  }
   log::info("webhook certificate renewed");
 }
 
-void Injector::tell_api_server(const std::stop_token& stop) {
-  const auto kept = webhook::keep_authority(api_, keys_.authority.certificate_pem, stop);
+/// At two thirds of what is left of it.
+steady_clock::time_point Injector::renewal_of(const fleet::Certificate& certificate) const {
+  const auto until = fleet::valid_until(certificate.certificate_pem);
+  if (!until) return steady_clock::now() + kLook;
+  set_not_after(metrics_, "webhook-certificate", *until);
+  const auto left = std::chrono::floor<Seconds>(*until - std::chrono::system_clock::now());
+  return steady_clock::now() + std::max(left, Seconds(3)) * 2 / 3;
+}
+
+void Injector::tell_api_server(const std::string& bundle, const std::stop_token& stop) {
+  const auto kept = webhook::keep_authority(api_, bundle, stop);
   if (stop.stop_requested()) return;
+  if (kept) {
+    const std::lock_guard lock(mutex_);
+    if (told_ != bundle) told_at_ = steady_clock::now();
+    told_ = bundle;
+  }
   std::string trouble;
   if (!kept) {
     trouble = kept.error().message;

@@ -1,7 +1,9 @@
 // The webhook at work: its settings, its certificate and the next one, and that the API server believes it.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -23,24 +25,50 @@ class Injector {
                                                  const kube::ApiClient& api, const controllers::Index& index,
                                                  http::Metrics& metrics, FleetPage& page);
   ~Injector();
+
+  /// The authority that signs from now on, and what the API server is to believe. Its certificate follows once the API
+  /// server was told, so that no review fails.
+  void set_authorities(const MeshKeys& keys);
+  /// The API server was told of all authorities of these keys, and the certificate is of the one in use; true where
+  /// others make the certificate.
+  bool follows(const MeshKeys& keys) const;
   Injector(const Injector&) = delete;
 
  private:
-  Injector(const Options& options, const MeshKeys& keys, const kube::ApiClient& api, FleetPage& page);
+  Injector(const Options& options, const MeshKeys& keys, const kube::ApiClient& api, http::Metrics& metrics,
+           FleetPage& page);
 
   bool by_others() const { return !options_.injection.certificate_dir.empty(); }
-  Result<fleet::Certificate> next_certificate() const;
+  Result<fleet::Certificate> next_certificate(const fleet::Certificate& authority) const;
+  std::chrono::steady_clock::time_point renewal_of(const fleet::Certificate& certificate) const;
   void keep(const std::stop_token& stop);
-  void renew();
-  void tell_api_server(const std::stop_token& stop);
+  void renew(const fleet::Certificate& authority);
+  void tell_api_server(const std::string& bundle, const std::stop_token& stop);
+
+  /// What the API server is to believe, whichever of two is in use.
+  static std::string bundle_of(const MeshKeys& keys);
+  struct Wanted {
+    fleet::Certificate authority;
+    std::string bundle;
+  };
+  Wanted wanted() const;
+  bool told(const std::string& bundle) const;  ///< long enough ago
 
   const Options options_;
-  const MeshKeys keys_;
   const kube::ApiClient& api_;
+  http::Metrics& metrics_;
   FleetPage& page_;
   fleet::Certificate certificate_;  ///< in use
   std::chrono::steady_clock::time_point renew_at_;
   std::string said_;  ///< the last trouble, said once
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  // Guarded by mutex_.
+  Wanted wanted_;
+  bool news_ = false;
+  std::string certified_by_;  ///< authority of certificate_, PEM
+  std::string told_;          ///< the API server's caBundle
+  std::chrono::steady_clock::time_point told_at_;
   std::unique_ptr<webhook::Server> server_;
   std::jthread keeper_;
 };

@@ -56,8 +56,8 @@ KubeRecorder::KubeRecorder(const kube::ApiClient& api, Records records, const co
       index_(index),
       events_(events),
       ns_(std::move(ns)),
-      trust_(std::move(trust)),
       done_(std::move(done)),
+      trust_(std::move(trust)),
       bundles_(std::make_unique<kube::ApplyQueue>(
           api, kube::ApplyQueueOptions{.writes_per_second = 50, .bytes_per_second = 2.0 * 1024 * 1024})),
       statuses_(std::make_unique<kube::ApplyQueue>(
@@ -85,22 +85,23 @@ void KubeRecorder::record(const std::string& workload, controllers::Record recor
   json data = json::object();
   for (const auto& [file, content] : record_files(record)) data[file] = content;
   auto object = std::make_shared<const json>(config_map(ns, name, kBundleRecord, std::move(data), revision));
-  bundles_->put(ns + "/" + name, {kube::kConfigMaps, std::move(object), "",
-                                  [this, workload, revision, key = ns + "/" + name](const auto& outcome) {
-                                    written(key, revision, outcome);
-                                    done_(workload, revision,
-                                          outcome ? Status() : tl::unexpected(outcome.error().error()));
-                                  }});
+  bundles_->put(
+      ns + "/" + name,
+      {kube::kConfigMaps, std::move(object), "",
+       [this, workload, revision, key = ns + "/" + name, signature = record.bundle->signature](const auto& outcome) {
+         written(key, signature, outcome);
+         done_(workload, revision, outcome ? Status() : tl::unexpected(outcome.error().error()));
+       }});
 }
 
-void KubeRecorder::written(const std::string& key, const std::string& revision,
+void KubeRecorder::written(const std::string& key, const std::string& signature,
                            const kube::ApiResult<kube::Object>& outcome) {
   if (!outcome) {
     log::warning("record not written", {{"object", key}, {"error", outcome.error().message}});
     return;
   }
   const std::lock_guard lock(mutex_);
-  written_[key] = {revision, kube::metadata(**outcome, "resourceVersion")};
+  written_[key] = {signature, kube::metadata(**outcome, "resourceVersion")};
 }
 
 void KubeRecorder::erase_record(const std::string& workload) {
@@ -134,19 +135,62 @@ Status KubeRecorder::check_ours(const std::string& ns, const std::string& name) 
 }
 
 Status KubeRecorder::ensure_trust(const std::string& ns) {
+  const std::string name(kTrustName);
+  for (;;) {
+    std::string json;
+    {
+      const std::lock_guard lock(mutex_);
+      if (trusted_.contains(ns)) return {};
+      json = trust_.to_json();
+    }
+    if (auto ours = check_ours(ns, name); !ours) return ours;
+    const auto applied = api_.apply(kube::kConfigMaps, config_map(ns, name, kTrustRecord, {{"trust.json", json}}, ""));
+    written(ns + "/" + name, "", applied);
+    if (!applied) return tl::unexpected(applied.error().error());
+    const std::lock_guard lock(mutex_);
+    if (json == trust_.to_json()) {
+      trusted_.insert(ns);
+      outdated_.erase(ns);
+      return {};
+    }
+    trusted_.erase(ns);  // another trust came meanwhile, and this write may have come after its
+  }
+}
+
+void KubeRecorder::set_trust(bundle::Trust trust) {
+  const std::lock_guard lock(mutex_);
+  if (trust == trust_) return;
+  trust_ = std::move(trust);
+  outdated_.merge(trusted_);
+  trusted_.clear();
+}
+
+std::vector<std::string> KubeRecorder::publish_trust() {
+  std::set<std::string> namespaces, stores = index_.mesh().watched;
+  if (stores.empty()) stores.insert("");  // one for all
+  for (const std::string& store : stores) {
+    for (const std::string& key : records_(store).keys()) {
+      const auto [ns, name] = halves(key);
+      if (name == kTrustName) namespaces.insert(ns);
+    }
+  }
   {
     const std::lock_guard lock(mutex_);
-    if (trusted_.contains(ns)) return {};
+    namespaces.insert(outdated_.begin(), outdated_.end());  // the store may not have seen it yet
   }
-  if (auto ours = check_ours(ns, std::string(kTrustName)); !ours) return ours;
-  const std::string name(kTrustName);
-  const auto applied =
-      api_.apply(kube::kConfigMaps, config_map(ns, name, kTrustRecord, {{"trust.json", trust_.to_json()}}, ""));
-  written(ns + "/" + name, "", applied);
-  if (!applied) return tl::unexpected(applied.error().error());
-  const std::lock_guard lock(mutex_);
-  trusted_.insert(ns);
-  return {};
+  std::vector<std::string> failed;
+  for (const std::string& ns : namespaces) {
+    const auto published = ensure_trust(ns);
+    if (published) continue;
+    const std::string key = ns + "/" + std::string(kTrustName);
+    if (records_(ns).get(key)) {
+      failed.push_back(fmt::format("ConfigMap {} ({})", key, published.error().message));
+    } else {
+      const std::lock_guard lock(mutex_);
+      outdated_.erase(ns);  // its namespace went, most likely; a record that is written there brings the trust with it
+    }
+  }
+  return failed;
 }
 
 void KubeRecorder::restore_trust(const std::string& ns) {
@@ -166,7 +210,7 @@ bool KubeRecorder::is_ours(const std::string& key, const std::string& resource_v
                                   kube::version_older(resource_version, it->second.resource_version));
 }
 
-bool KubeRecorder::record_holds(const std::string& workload, const std::string& revision) const {
+bool KubeRecorder::record_holds(const std::string& workload, const bundle::Bundle& bundle) const {
   const auto [ns, name] = halves(workload);
   const std::string key = ns + "/" + bundle_record_name(workload);
   Written written;
@@ -176,7 +220,7 @@ bool KubeRecorder::record_holds(const std::string& workload, const std::string& 
     if (it == written_.end()) return false;
     written = it->second;
   }
-  if (written.revision != revision) return false;
+  if (written.signature != bundle.signature) return false;
   const kube::Store& records = records_(ns);
   const kube::Object seen = records.get(key);
   // The store may be behind our own write; it is not after it without having seen it.

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/bundle/keys.h"
 #include "operator/app/ready_news.h"
@@ -46,13 +47,17 @@ class KubeRecorder final : public controllers::Recorder {
 
   void record(const std::string& workload, controllers::Record record) override;
   void erase_record(const std::string& workload) override;
-  bool record_holds(const std::string& workload, const std::string& revision) const override;
+  bool record_holds(const std::string& workload, const bundle::Bundle& bundle) const override;
   void touch(const std::string& pod, const std::string& revision) override;
   Status record_keys(const std::string& source, const std::string& json) override;
   Status erase_keys(const std::string& source) override;
   void write_status(controllers::Kind kind, const std::string& id, const nlohmann::json& status) override;
   void keep_status(controllers::Kind kind, const std::string& id) override;
 
+  /// From now on each meshauth.trust is to hold this.
+  void set_trust(bundle::Trust trust);
+  /// Writes each meshauth.trust of ours that does not hold it yet. What could not be written, and why.
+  std::vector<std::string> publish_trust();
   /// A namespace's meshauth.trust was changed or removed by a hand: put it back.
   void restore_trust(const std::string& ns);
   /// Is the object, as the store saw it, what we wrote last?
@@ -60,10 +65,10 @@ class KubeRecorder final : public controllers::Recorder {
 
  private:
   struct Written {
-    std::string revision, resource_version;
+    std::string signature, resource_version;  ///< signature: of the bundle's manifest
   };
 
-  void written(const std::string& key, const std::string& revision, const kube::ApiResult<kube::Object>& outcome);
+  void written(const std::string& key, const std::string& signature, const kube::ApiResult<kube::Object>& outcome);
   Status ensure_trust(const std::string& ns);
   Status check_ours(const std::string& ns, const std::string& name);
 
@@ -72,12 +77,13 @@ class KubeRecorder final : public controllers::Recorder {
   const controllers::Index& index_;
   kube::EventRecorder& events_;
   const std::string ns_;
-  const bundle::Trust trust_;
   const Done done_;
 
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Written> written_;  // guarded by mutex_; by "namespace/name" of the ConfigMap
-  std::set<std::string> trusted_;                     // guarded by mutex_; namespaces whose meshauth.trust we wrote
+  bundle::Trust trust_;                               // guarded by mutex_
+  std::set<std::string> trusted_;                     // guarded by mutex_; namespaces whose meshauth.trust holds trust_
+  std::set<std::string> outdated_;                    // guarded by mutex_; namespaces where it held another one of ours
   ReadyNews news_;
   std::unique_ptr<kube::ApplyQueue> bundles_;
   std::unique_ptr<kube::ApplyQueue> statuses_;

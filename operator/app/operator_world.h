@@ -35,8 +35,8 @@ class OperatorWorld final : public controllers::World {
     recorder_.record(workload, std::move(record));
   }
   void erase_record(const std::string& workload) override { recorder_.erase_record(workload); }
-  bool record_holds(const std::string& workload, const std::string& revision) const override {
-    return recorder_.record_holds(workload, revision);
+  bool record_holds(const std::string& workload, const bundle::Bundle& bundle) const override {
+    return recorder_.record_holds(workload, bundle);
   }
   void touch(const std::string& pod, const std::string& revision) override { recorder_.touch(pod, revision); }
   Status record_keys(const std::string& source, const std::string& json) override {

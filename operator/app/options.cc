@@ -1,6 +1,7 @@
 #include "operator/app/options.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <filesystem>
 #include <iostream>
 
@@ -86,12 +87,75 @@ void add_injection(CLI::App& app, InjectionOptions& injection, std::string& life
       ->capture_default_str();
 }
 
-/// "" or what is wrong with it.
-std::string take_lifetime(const std::string& text, InjectionOptions& injection) {
-  const auto lifetime = parse_duration(text);
-  if (!lifetime || *lifetime < std::chrono::seconds(10))
-    return "--webhook-certificate-lifetime " + in_quotes(text) + ": a duration from 10s to 8760h would be right";
-  injection.certificate_lifetime = *lifetime;
+/// Durations as they are written on the command line.
+struct Durations {
+  std::string webhook = "2160h", fleet = "2160h", signing = "8760h", authority = "26280h", confirm = "10m",
+              overlap = "1h";
+};
+
+constexpr std::chrono::hours kLongestLifetime{10 * 8760};
+
+void add_keys(CLI::App& app, Durations& durations) {
+  app.add_option("--fleet-certificate-lifetime", durations.fleet,
+                 "of the certificate that sidecars see, 10s to 8760h; it is replaced at two thirds of it")
+      ->capture_default_str();
+  app.add_option(
+         "--signing-key-lifetime", durations.signing,
+         "of the key that signs bundles, 10s to 87600h: at two thirds of it the next one is announced; 0s: never")
+      ->capture_default_str();
+  app.add_option(
+         "--ca-lifetime", durations.authority,
+         "of a certificate authority of the fleet, 10s to 87600h: at two thirds of it the next one is announced")
+      ->capture_default_str();
+  app.add_option("--key-confirm-timeout", durations.confirm,
+                 "a next key is used after this time although not every sidecar said that it trusts it, 1s to 8760h")
+      ->capture_default_str();
+  app.add_option("--key-overlap", durations.overlap,
+                 "a key that was replaced stays trusted for this time at least, 1s to 8760h")
+      ->capture_default_str();
+}
+
+/// As parse_duration, and whole hours of more than a year: a resource has no use for those, a key has.
+Result<std::chrono::seconds> parse_lifetime(const std::string& text) {
+  std::int64_t hours = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hours);
+  const bool whole = error == std::errc() && end + 1 == text.data() + text.size() && *end == 'h';
+  if (whole && hours > 0 && hours <= kLongestLifetime.count()) return std::chrono::hours(hours);
+  return parse_duration(text);
+}
+
+/// "" or what is wrong with them.
+std::string take_durations(const Durations& texts, Options& options) {
+  std::chrono::seconds overlap{}, confirm{};
+  struct Row {
+    const char* flag;
+    const std::string& text;
+    std::chrono::seconds least, most;
+    std::chrono::seconds& value;
+    bool or_never = false;  ///< 0s is right, too
+  };
+  constexpr std::chrono::seconds kLeast{10}, kSecond{1};
+  constexpr std::chrono::seconds kYear = std::chrono::hours(8760);
+  for (const auto& [flag, text, least, most, value, or_never] : {
+           Row{"--webhook-certificate-lifetime", texts.webhook, kLeast, kYear, options.injection.certificate_lifetime},
+           Row{"--fleet-certificate-lifetime", texts.fleet, kLeast, kYear, options.keys.fleet_lifetime},
+           Row{"--signing-key-lifetime", texts.signing, kLeast, kLongestLifetime, options.keys.signing.lifetime, true},
+           Row{"--ca-lifetime", texts.authority, kLeast, kLongestLifetime, options.keys.authority.lifetime},
+           Row{"--key-confirm-timeout", texts.confirm, kSecond, kYear, confirm},
+           Row{"--key-overlap", texts.overlap, kSecond, kYear, overlap},
+       }) {
+    const auto duration = parse_lifetime(text);
+    const bool never = or_never && duration && duration->count() == 0;
+    if (!duration || *duration > most || (*duration < least && !never)) {
+      return fmt::format("{} {}: a duration from {} to {}{} would be right", flag, in_quotes(text),
+                         format_duration(least), format_duration(most), or_never ? ", or 0s," : "");
+    }
+    value = *duration;
+  }
+  for (KeyTimes* times : {&options.keys.signing, &options.keys.authority}) {
+    times->confirm_timeout = confirm;
+    times->overlap = overlap;
+  }
   return "";
 }
 
@@ -99,7 +163,8 @@ std::string take_lifetime(const std::string& text, InjectionOptions& injection) 
 
 std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   Options options;
-  std::string default_action = "Deny", format = "auto", level = "info", lifetime = "2160h";
+  std::string default_action = "Deny", format = "auto", level = "info";
+  Durations durations;
   std::vector<std::string> watched;
   CLI::App app{
       "Turns IdentityProvider and AccessPolicy resources into nginx that knows who is calling and what they may do."};
@@ -123,7 +188,8 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   app.add_option("--fleet-name", options.fleet_names, "a further name or address in the fleet's certificate; repeats");
   app.add_option("--metrics-listen", options.metrics_listen, "ADDRESS:PORT for /metrics, /healthz and /readyz")
       ->capture_default_str();
-  add_injection(app, options.injection, lifetime);
+  add_injection(app, options.injection, durations.webhook);
+  add_keys(app, durations);
   app.add_option("--templates", options.templates, "the folder of the templates");
   app.add_option("--token-file", options.token_file, "standalone: the secret that agents show");
   app.add_option("--min-term", options.min_term, "the least term of this start, after etcd was restored from a backup");
@@ -148,7 +214,11 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   options.watched = {watched.begin(), watched.end()};
   if (!watched.empty()) options.watched.insert(options.root_namespace);
   std::string wrong = inconsistency(options);
-  if (wrong.empty()) wrong = take_lifetime(lifetime, options.injection);
+  if (wrong.empty()) wrong = take_durations(durations, options);
+  for (const char* flag : {"--signing-key-lifetime", "--ca-lifetime", "--key-confirm-timeout", "--key-overlap"}) {
+    if (wrong.empty() && options.standalone() && app.count(flag) > 0)
+      wrong = fmt::format("{} has no use with --source={}: standalone, keys are not replaced", flag, options.source);
+  }
   if (!wrong.empty()) {
     std::cerr << "mesh-auth-operator: " << wrong << "\n";
     exit_code = 2;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/model/access_policy.h"
+#include "operator/app/key_rotation.h"
 #include "operator/log/log.h"
 
 namespace meshauth::app {
@@ -23,6 +24,13 @@ struct InjectionOptions {
   std::string resources;  ///< JSON; empty: core/inject's
 };
 
+/// The mesh's own keys.
+struct KeyOptions {
+  KeyTimes signing{std::chrono::hours(8760), std::chrono::minutes(10), std::chrono::hours(1)};
+  KeyTimes authority{std::chrono::hours(26280), std::chrono::minutes(10), std::chrono::hours(1)};
+  std::chrono::seconds fleet_lifetime{std::chrono::hours(24 * 90)};  ///< of the certificate; replaced at two thirds
+};
+
 struct Options {
   std::string source = "kubernetes";  ///< or a folder of manifests
   std::string output = "kubernetes";  ///< or a folder
@@ -36,6 +44,7 @@ struct Options {
   std::vector<std::string> fleet_names;  ///< further names and addresses in the fleet's certificate
   std::string metrics_listen = "0.0.0.0:9090";
   InjectionOptions injection;
+  KeyOptions keys;
   std::string templates;   ///< empty: found beside the program, else /usr/share/mesh-auth/templates
   std::string token_file;  ///< standalone: the secret shared with the agents; empty: made in OUTPUT/private
   std::uint64_t min_term = 0;

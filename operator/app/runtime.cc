@@ -3,13 +3,16 @@
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
-#include <condition_variable>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "operator/app/key_metrics.h"
 #include "operator/files/file.h"
 
 namespace meshauth::app {
 namespace {
+
+constexpr std::chrono::seconds kCertificateRetry{10};
 
 plan::Time now() {
   return std::chrono::floor<Seconds>(std::chrono::system_clock::now());
@@ -44,6 +47,15 @@ std::vector<std::string> certificate_names(const Options& options) {
   return names;
 }
 
+Result<fleet::Certificate> issue_certificate(const fleet::Certificate& authority, const Options& options,
+                                             std::chrono::seconds lifetime) {
+  const auto until = fleet::valid_until(authority.certificate_pem);
+  if (!until) return tl::unexpected(until.error());
+  const std::chrono::seconds left = *until - now();
+  if (left.count() <= 0) return fail("the certificate authority has ended; rotate it: docs/how-to/rotate-mesh-keys.md");
+  return fleet::issue_server_certificate(authority, certificate_names(options), now(), std::min(lifetime, left));
+}
+
 Result<plan::MeshSettings> mesh_settings(const Options& options) {
   auto text = files::read_template(options.templates, "auth.conf.mustache");
   if (!text) return tl::unexpected(text.error());
@@ -51,22 +63,28 @@ Result<plan::MeshSettings> mesh_settings(const Options& options) {
 }
 
 Runtime::Runtime(const Options& options, const MeshKeys& keys, std::uint64_t term, controllers::Index& index,
-                 controllers::Recorder& recorder, http::Metrics& metrics)
-    : keys_(keys), worker_count_(options.workers), index_(index), metrics_(metrics), world_(recorder), queue_(metrics) {
+                 controllers::Recorder& recorder, FleetPage& page, http::Metrics& metrics)
+    : options_(options),
+      index_(index),
+      metrics_(metrics),
+      page_(page),
+      world_(recorder),
+      queue_(metrics),
+      authority_(keys.authority) {
   controllers_ = std::make_unique<controllers::Controllers>(
       index, world_,
       controllers::Controllers::Queue{
           [this](const controllers::Key& key) { queue_.add(key); },
           [this](const controllers::Key& key, std::chrono::milliseconds delay) { queue_.add_after(key, delay); }},
-      keys_.signing, term);
+      keys.signing, term,
+      keys.previous_signing.empty() ? std::vector<std::string>() : std::vector<std::string>{keys.previous_signing});
 }
 
 Result<std::unique_ptr<fleet::FleetServer>> start_fleet(const Options& options, const MeshKeys& keys,
                                                         std::shared_ptr<fleet::Authenticator> authenticator,
                                                         fleet::FleetHandlers handlers, http::Metrics& metrics,
                                                         FleetPage& page) {
-  auto certificate =
-      fleet::issue_server_certificate(keys.authority, certificate_names(options), now(), kFleetCertificateLifetime);
+  auto certificate = issue_certificate(keys.authority, options, options.keys.fleet_lifetime);
   if (!certificate) return tl::unexpected(certificate.error());
   fleet::FleetOptions fleet_options;
   fleet_options.listen = options.fleet_listen;
@@ -82,7 +100,7 @@ Result<std::unique_ptr<fleet::FleetServer>> start_fleet(const Options& options, 
 std::unique_ptr<Runtime> Runtime::make(const Options& options, const MeshKeys& keys, std::uint64_t term,
                                        controllers::Index& index, controllers::Recorder& recorder, Parts parts,
                                        http::Metrics& metrics) {
-  std::unique_ptr<Runtime> runtime(new Runtime(options, keys, term, index, recorder, metrics));
+  std::unique_ptr<Runtime> runtime(new Runtime(options, keys, term, index, recorder, parts.page, metrics));
   controllers::Controllers& controllers = *runtime->controllers_;
   runtime->fleet_ = std::move(parts.fleet);
   idp::KeySources::Options source_options;
@@ -96,8 +114,10 @@ std::unique_ptr<Runtime> Runtime::make(const Options& options, const MeshKeys& k
       metrics);
   runtime->world_.connect(*runtime->fleet_, *runtime->sources_);
   runtime->export_counts(metrics);
-  runtime->certificates_ = std::jthread([raw = runtime.get(), names = certificate_names(options), &page = parts.page](
-                                            const std::stop_token& stop) { raw->keep_certificate(stop, names, page); });
+  // The keys may be newer than those that the listener was started with: another one led meanwhile.
+  runtime->renew_certificate();
+  runtime->certificates_ =
+      std::jthread([raw = runtime.get()](const std::stop_token& stop) { raw->keep_certificate(stop); });
   return runtime;
 }
 
@@ -114,7 +134,7 @@ void Runtime::stop() {
 
 void Runtime::lead() {
   controllers_->enqueue(index_.everything());
-  workers_ = std::make_unique<controllers::Workers>(queue_, *controllers_, worker_count_, metrics_);
+  workers_ = std::make_unique<controllers::Workers>(queue_, *controllers_, options_.workers, metrics_);
   fleet_->set_leader(true);
 }
 
@@ -136,22 +156,51 @@ void Runtime::export_counts(http::Metrics& metrics) {
   });
 }
 
+void Runtime::set_authority(fleet::Certificate authority) {
+  {
+    const std::lock_guard lock(certificate_mutex_);
+    authority_ = std::move(authority);
+  }
+  renew_certificate();
+  certificate_changed_.notify_all();
+}
+
+bool Runtime::certified_by(const fleet::Certificate& authority) const {
+  const std::lock_guard lock(certificate_mutex_);
+  return certified_by_ == authority.certificate_pem;
+}
+
+void Runtime::renew_certificate() {
+  const std::lock_guard lock(certificate_mutex_);
+  const auto next = issue_certificate(authority_, options_, options_.keys.fleet_lifetime);
+  const Status set =
+      next ? fleet_->set_certificate(next->certificate_pem, next->key_pem) : tl::unexpected(next.error());
+  const auto time = std::chrono::steady_clock::now();
+  if (!set) {
+    log::error("fleet certificate not renewed", {{"error", set.error()}});
+    renew_at_ = time + kCertificateRetry;
+    return;
+  }
+  certified_by_ = authority_.certificate_pem;
+  page_.set_certificate("fleet", next->certificate_pem);
+  const auto until = fleet::valid_until(next->certificate_pem).value_or(now());
+  renew_at_ = time + std::max<std::chrono::seconds>(until - now(), std::chrono::seconds(3)) * 2 / 3;
+  set_not_after(metrics_, "fleet-certificate", until);
+  log::info("fleet certificate issued", {{"until", format_time(until)}});
+}
+
 /// Replaces the fleet's certificate at two thirds of its life.
-void Runtime::keep_certificate(const std::stop_token& stop, const std::vector<std::string>& names, FleetPage& page) {
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  std::unique_lock lock(mutex);
-  for (;;) {
-    wake.wait_for(lock, stop, kFleetCertificateLifetime * 2 / 3, [] { return false; });
-    if (stop.stop_requested()) return;
-    const auto next = fleet::issue_server_certificate(keys_.authority, names, now(), kFleetCertificateLifetime);
-    const Status set =
-        next ? fleet_->set_certificate(next->certificate_pem, next->key_pem) : tl::unexpected(next.error());
-    if (set) {
-      page.set_certificate("fleet", next->certificate_pem);
-    } else {
-      log::error("fleet certificate not renewed", {{"error", set.error()}});
+void Runtime::keep_certificate(const std::stop_token& stop) {
+  std::unique_lock lock(certificate_mutex_);
+  while (!stop.stop_requested()) {
+    const auto due = renew_at_;
+    if (std::chrono::steady_clock::now() < due) {
+      certificate_changed_.wait_until(lock, stop, due, [&] { return renew_at_ != due; });
+      continue;
     }
+    lock.unlock();
+    renew_certificate();
+    lock.lock();
   }
 }
 

@@ -2,7 +2,9 @@
 // records go.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -29,6 +31,10 @@ Result<plan::MeshSettings> mesh_settings(const Options& options);
 /// What others may call this program: its Service, and names for development.
 std::vector<std::string> certificate_names(const Options& options);
 
+/// A server certificate for those names, which ends with its authority at the latest. Errors: the authority's fault.
+Result<fleet::Certificate> issue_certificate(const fleet::Certificate& authority, const Options& options,
+                                             std::chrono::seconds lifetime);
+
 /// The fleet's listener, which answers 503 until a runtime leads. Errors: the address.
 Result<std::unique_ptr<fleet::FleetServer>> start_fleet(const Options& options, const MeshKeys& keys,
                                                         std::shared_ptr<fleet::Authenticator> authenticator,
@@ -53,6 +59,11 @@ class Runtime {
   controllers::Controllers& controllers() { return *controllers_; }
   fleet::FleetServer& fleet() { return *fleet_; }
 
+  /// Signs the fleet's certificate from now on; connections that are open stay.
+  void set_authority(fleet::Certificate authority);
+  /// Is the certificate that new connections get of this authority?
+  bool certified_by(const fleet::Certificate& authority) const;
+
   /// Begins to reconcile and to serve streams: once the index knows all that there was.
   void lead();
   /// Ends reconciles, fetches and streams. The controllers stay, for calls that come late.
@@ -60,20 +71,27 @@ class Runtime {
 
  private:
   Runtime(const Options& options, const MeshKeys& keys, std::uint64_t term, controllers::Index& index,
-          controllers::Recorder& recorder, http::Metrics& metrics);
+          controllers::Recorder& recorder, FleetPage& page, http::Metrics& metrics);
   void export_counts(http::Metrics& metrics);
-  void keep_certificate(const std::stop_token& stop, const std::vector<std::string>& names, FleetPage& page);
+  void keep_certificate(const std::stop_token& stop);
+  void renew_certificate();
 
-  const MeshKeys keys_;
-  const int worker_count_;
+  const Options options_;
   controllers::Index& index_;
   http::Metrics& metrics_;
+  FleetPage& page_;
   OperatorWorld world_;
   controllers::KeyQueue queue_;
   std::unique_ptr<controllers::Controllers> controllers_;
   std::unique_ptr<fleet::FleetServer> fleet_;
   std::unique_ptr<idp::KeySources> sources_;
   std::unique_ptr<controllers::Workers> workers_;
+  mutable std::mutex certificate_mutex_;
+  std::condition_variable_any certificate_changed_;
+  // Guarded by certificate_mutex_.
+  fleet::Certificate authority_;
+  std::string certified_by_;  ///< the authority of the certificate in use, as PEM
+  std::chrono::steady_clock::time_point renew_at_{};
   std::jthread certificates_;
   http::Metrics::Hook counts_hook_;
 };

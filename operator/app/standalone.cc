@@ -17,9 +17,10 @@ namespace meshauth::app {
 namespace {
 
 constexpr std::size_t kMaxSmallFile = 64 * 1024;
+constexpr std::chrono::hours kAuthorityLifetime{24 * 365 * 10};  // nobody replaces it here
 
 /// The keys of an earlier start, or new ones.
-Result<MeshKeys> keys_in(const std::string& folder) {
+Result<MeshKeys> keys_in(const std::string& folder, std::chrono::seconds authority_lifetime) {
   std::error_code error;
   std::map<std::string, std::string> files;
   for (const char* name : {"signing.key", "ca.crt", "ca.key"}) {
@@ -30,7 +31,7 @@ Result<MeshKeys> keys_in(const std::string& folder) {
     files[name] = std::move(*text);
   }
   if (!files.empty()) return MeshKeys::from_files(files);
-  auto keys = MeshKeys::make(std::chrono::floor<Seconds>(std::chrono::system_clock::now()));
+  auto keys = MeshKeys::make(std::chrono::floor<Seconds>(std::chrono::system_clock::now()), authority_lifetime);
   if (!keys) return keys;
   for (const auto& [name, content] : keys->to_files()) {
     if (auto written = files::write_file(folder + "/" + name, content, 0600); !written) {
@@ -127,7 +128,7 @@ fleet::FleetHandlers fleet_handlers(controllers::Index& index, controllers::Cont
 Status run_standalone(const Options& options, const std::stop_token& stop) {
   const auto mesh = mesh_settings(options);
   if (!mesh) return tl::unexpected(mesh.error());
-  auto keys = keys_in(options.output + "/private");
+  auto keys = keys_in(options.output + "/private", kAuthorityLifetime);
   if (!keys) return tl::unexpected(keys.error());
   const auto token = token_file(options);
   if (!token) return tl::unexpected(token.error());

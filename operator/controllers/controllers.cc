@@ -14,13 +14,17 @@ constexpr std::chrono::seconds kTouchGrace{2};
 
 }  // namespace
 
-Controllers::Controllers(Index& index, World& world, Queue queue, bundle::SigningKey key, std::uint64_t term)
+Controllers::Controllers(Index& index, World& world, Queue queue, bundle::SigningKey key, std::uint64_t term,
+                         std::vector<std::string> earlier)
     : index_(index),
       world_(world),
       queue_(std::move(queue)),
-      key_(std::move(key)),
-      trust_{{key_.public_key()}, {}},
-      term_(term) {}
+      trust_([&] {
+        earlier.insert(earlier.begin(), key.public_key());
+        return bundle::Trust{std::move(earlier), {}};
+      }()),
+      term_(term),
+      key_(std::move(key)) {}
 
 bool Controllers::reconcile(const Key& key) {
   switch (key.kind) {
@@ -38,12 +42,6 @@ bool Controllers::reconcile(const Key& key) {
 
 void Controllers::enqueue(const Keys& keys) {
   for (const Key& key : keys) queue_.add(key);
-}
-
-template <class Change>
-void Controllers::change(const std::string& id, Change apply) {
-  const std::lock_guard lock(mutex_);
-  apply(states_[id]);
 }
 
 // ---- workloads
@@ -75,6 +73,7 @@ bool Controllers::reconcile_workload(const std::string& id) {
     return true;
   }
   auto view = index_.workload_view(id, world_.now());
+  sign_current_anew(id);
   std::set<std::string> flavours;
   for (const Pod& pod : index_.pods(id)) flavours.insert(pod.flavour.empty() ? "Module" : pod.flavour);
   change(id, [&](WorkloadState& state) {
@@ -122,12 +121,14 @@ bool Controllers::reconcile_workload(const std::string& id) {
 }
 
 Status Controllers::make_current(const std::string& id, bundle::Files files) {
-  auto made = bundle::make_bundle(std::move(files), id, {term_, ++sequence_}, key_);
+  const bundle::SigningKey key = signing_key();
+  auto made = bundle::make_bundle(std::move(files), id, {term_, ++sequence_}, key);
   if (!made) return tl::unexpected(made.error());
   const auto bundle = std::make_shared<const bundle::Bundle>(std::move(*made));
   const plan::Time now = world_.now();
   change(id, [&](WorkloadState& state) {
     state.current = bundle;
+    state.signed_by = key.public_key();
     state.published = true;
     state.published_at = now;
   });
@@ -135,6 +136,54 @@ Status Controllers::make_current(const std::string& id, bundle::Files files) {
   auto previous = read_previous(*bundle);
   change(id, [&](WorkloadState& state) { state.previous = std::move(previous); });
   return {};
+}
+
+/// After another key took over, also where a restart came between.
+void Controllers::sign_current_anew(const std::string& id) {
+  const bundle::SigningKey key = signing_key();
+  std::shared_ptr<const bundle::Bundle> anew;
+  change(id, [&](WorkloadState& state) {
+    if (!state.current || state.signed_by == key.public_key()) return;
+    const auto bundle = std::make_shared<const bundle::Bundle>(bundle::sign_anew(*state.current, key));
+    state.current = bundle;
+    state.signed_by = key.public_key();
+    if (state.published) anew = bundle;
+  });
+  if (anew) world_.publish(id, anew);
+}
+
+bundle::SigningKey Controllers::signing_key() const {
+  const std::lock_guard lock(mutex_);
+  return key_;
+}
+
+void Controllers::set_signing_key(bundle::SigningKey key) {
+  std::vector<std::string> ids;
+  {
+    const std::lock_guard lock(mutex_);
+    key_ = std::move(key);
+    ids.reserve(states_.size());
+    for (const auto& [id, state] : states_) ids.push_back(id);
+  }
+  for (const std::string& id : ids) queue_.add({Kind::Workload, id});
+}
+
+std::vector<std::string> Controllers::unrecorded() const {
+  std::vector<std::pair<std::string, std::shared_ptr<const bundle::Bundle>>> held;
+  std::vector<std::string> out;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::string ours = key_.public_key();
+    for (const auto& [id, state] : states_) {
+      if (state.current && state.signed_by == ours) held.emplace_back(id, state.current);
+      if (state.current && state.signed_by != ours) out.push_back(id);
+    }
+  }
+  for (const auto& [id, bundle] : held) {
+    if (!world_.record_holds(id, *bundle)) out.push_back(id);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 plan::Previous Controllers::read_previous(const bundle::Bundle& bundle) const {
@@ -166,12 +215,14 @@ void Controllers::push_fresh(const std::string& id, const std::set<std::string>&
   }
   std::string json = fresh.to_json();
   bool changed = false;
+  const bundle::SigningKey key = signing_key();
   change(id, [&](WorkloadState& state) {
-    changed = state.fresh_json != json;
+    changed = state.fresh_json != json || state.fresh_signed_by != key.public_key();
     state.fresh_json = json;
+    state.fresh_signed_by = key.public_key();
     state.fresh_renewal = renewal;
   });
-  if (changed) world_.set_fresh(id, json, base64_encode(key_.sign(json)));
+  if (changed) world_.set_fresh(id, json, base64_encode(key.sign(json)));
 }
 
 /// The record follows the revision at once, and freshness once a quarter of the shortest maxStale has passed.
@@ -187,11 +238,11 @@ void Controllers::keep_recorded(const std::string& id) {
     renewal_due = state.fresh_recorded + state.fresh_renewal;
   }
   const bool renew = !record.fresh_json.empty() && renewal_due <= now;
-  if (world_.record_holds(id, record.bundle->manifest.revision) && !renew) {
+  if (world_.record_holds(id, *record.bundle) && !renew) {
     change(id, [&](WorkloadState& state) { state.recorded = record.bundle->manifest.revision; });
     return;
   }
-  if (!record.fresh_json.empty()) record.fresh_signature = base64_encode(key_.sign(record.fresh_json));
+  if (!record.fresh_json.empty()) record.fresh_signature = base64_encode(signing_key().sign(record.fresh_json));
   change(id, [&](WorkloadState& state) { state.fresh_recorded = now; });
   world_.record(id, std::move(record));
 }
@@ -241,97 +292,10 @@ void Controllers::adopt(const std::string& workload, std::string manifest_json, 
   auto previous = read_previous(*bundle);
   change(workload, [&](WorkloadState& state) {
     state.touched = bundle->manifest.revision;  // by whoever recorded it
+    state.signed_by = bundle::signer_of(*bundle, trust_).value_or("");
     state.current = std::move(bundle);
     state.previous = std::move(previous);
   });
-}
-
-// ---- sidecars
-
-void Controllers::on_ack(const std::string& workload, const std::string& pod, const bundle::Ack& ack) {
-  const plan::Time now = world_.now();
-  change(workload, [&](WorkloadState& state) {
-    Sidecar& sidecar = state.sidecars[pod];
-    sidecar.ack = ack;
-    sidecar.acked = now;
-    if (ack.outcome == bundle::Outcome::Applied) sidecar.applied = ack.revision;
-  });
-  enqueue(index_.policies_of_workload(workload));
-}
-
-void Controllers::on_pod_gone(const std::string& workload, const std::string& pod) {
-  const std::lock_guard lock(mutex_);
-  const auto it = states_.find(workload);
-  if (it != states_.end()) it->second.sidecars.erase(pod);
-}
-
-void Controllers::on_report(const std::string& workload, const std::string& pod, const bundle::Report& report) {
-  for (const bundle::UnknownKid& unknown : report.unknown_kids) {
-    // Only of a source that this workload's bundle has: a sidecar has no say in others.
-    if (index_.workloads_of_source(unknown.source).contains(workload)) world_.refetch(unknown.source);
-  }
-  Keys touched;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto state = states_.find(workload); report.skew && state != states_.end()) {
-      state->second.sidecars[pod].skew = report.skew;
-    }
-    for (const bundle::DecisionCount& decision : report.decisions) {
-      if (decision.audit.empty() || decision.audit_policy.empty()) continue;
-      plan::AuditCounts& counts = audit_[decision.audit_policy];
-      (decision.audit == "deny" ? counts.would_deny : counts.would_allow) += decision.count;
-      touched.push_back({Kind::Policy, decision.audit_policy});
-    }
-  }
-  enqueue(touched);
-}
-
-plan::WorkloadProgress Controllers::progress(const std::string& id) const {
-  plan::WorkloadProgress progress;
-  progress.id = id;
-  const auto pods = index_.pods(id);
-  const std::lock_guard lock(mutex_);
-  const auto it = states_.find(id);
-  const WorkloadState* state = it == states_.end() ? nullptr : &it->second;
-  const std::string revision = state != nullptr && state->current ? state->current->manifest.revision : "";
-  for (const Pod& pod : pods) {
-    if (pod.deleting) continue;
-    ++progress.sidecars;
-    if (state == nullptr) continue;
-    const auto sidecar = state->sidecars.find(pod.id);
-    if (sidecar == state->sidecars.end() || !sidecar->second.ack) continue;
-    const bundle::Ack& ack = *sidecar->second.ack;
-    if (ack.revision != revision) continue;
-    if (ack.outcome == bundle::Outcome::Applied) ++progress.programmed;
-    if (ack.outcome == bundle::Outcome::Refused) progress.refused = pod.id + ": " + ack.detail;
-  }
-  if (state != nullptr) {
-    progress.recorded = !revision.empty() && state->recorded == revision;
-    progress.record_error = state->record_error;
-    progress.bundle_error = state->bundle_error;
-    progress.flavour_conflict = state->flavour_conflict;
-    progress.flavour_limit = state->flavour_limit;
-    progress.ways_past = state->bypasses.ways;
-    progress.ports_unknown = state->bypasses.unknown;
-  }
-  return progress;
-}
-
-Controllers::Counts Controllers::counts() const {
-  Counts counts;
-  std::vector<std::string> ids;
-  {
-    const std::lock_guard lock(mutex_);
-    ids.reserve(states_.size());
-    for (const auto& [id, state] : states_) ids.push_back(id);
-  }
-  for (const std::string& id : ids) {
-    const auto p = progress(id);
-    ++counts.workloads;
-    counts.sidecars += p.sidecars;
-    counts.programmed += p.programmed;
-  }
-  return counts;
 }
 
 // ---- status

@@ -41,8 +41,22 @@ class Controllers {
     std::function<void(const Key&, std::chrono::milliseconds)> add_after;
   };
 
-  /// term: of this leadership. The index, the world and the key outlive it.
-  Controllers(Index& index, World& world, Queue queue, bundle::SigningKey key, std::uint64_t term);
+  /// key: signs from now on. term: of this leadership. earlier: public keys that signed what may be adopted, too. The
+  /// index and the world outlive it.
+  Controllers(Index& index, World& world, Queue queue, bundle::SigningKey key, std::uint64_t term,
+              std::vector<std::string> earlier = {});
+
+  /// Another key signs from now on: what is in force goes on byte for byte under its signature, to sidecars and
+  /// records.
+  void set_signing_key(bundle::SigningKey key);
+  /// Workloads whose record does not hold yet what is in force, under the signature of the key of now.
+  std::vector<std::string> unrecorded() const;
+  /// Each sidecar, and what it said last of its trust; nullopt: nothing, since it is older or not connected.
+  struct SidecarTrust {
+    std::string pod;
+    std::optional<bundle::TrustReport> said;
+  };
+  std::vector<SidecarTrust> sidecar_trust() const;
 
   /// One unit of work; thread-safe for different keys. False: again, with back-off.
   bool reconcile(const Key& key);
@@ -87,12 +101,13 @@ class Controllers {
   };
   struct WorkloadState {
     std::shared_ptr<const bundle::Bundle> current;
+    std::string signed_by;  ///< public key of current's signature
     bool published = false;
     std::optional<plan::Previous> previous;  ///< what current says
     std::string recorded, record_error, bundle_error;
     std::string touched;     ///< the last revision of which the pods were told by a touch, where they had to be
     plan::Time touch_due{};  ///< zero: none is
-    std::string fresh_json;
+    std::string fresh_json, fresh_signed_by;
     plan::Time fresh_recorded{};
     Seconds fresh_renewal{0};
     bool flavour_conflict = false;
@@ -101,6 +116,7 @@ class Controllers {
     Bypasses bypasses;
     plan::Time published_at{};                ///< when this operator published current
     std::map<std::string, Sidecar> sidecars;  ///< by pod
+    std::map<std::string, bundle::TrustReport> trusts;  ///< by pod
   };
 
   bool reconcile_workload(const std::string& id);
@@ -111,6 +127,8 @@ class Controllers {
 
   void retire_workload(const std::string& id);
   Status make_current(const std::string& id, bundle::Files files);
+  void sign_current_anew(const std::string& id);
+  bundle::SigningKey signing_key() const;
   void push_fresh(const std::string& id, const std::set<std::string>& sources);
   void keep_recorded(const std::string& id);
   void touch_silent_pods(const std::string& id);
@@ -119,18 +137,21 @@ class Controllers {
   static nlohmann::json sidecar_json(const std::string& pod, const Sidecar& sidecar);
   plan::Previous read_previous(const bundle::Bundle& bundle) const;
   template <class Change>
-  void change(const std::string& id, Change apply);
+  void change(const std::string& id, Change apply) {
+    const std::lock_guard lock(mutex_);
+    apply(states_[id]);
+  }
 
   Index& index_;
   World& world_;
   const Queue queue_;
-  const bundle::SigningKey key_;
-  const bundle::Trust trust_;  ///< our own key alone: what records are judged by
+  const bundle::Trust trust_;  ///< our own keys alone, as of the start: what records are judged by
   const std::uint64_t term_;
   std::atomic<std::uint64_t> sequence_{0};
 
   mutable std::mutex mutex_;
   // Guarded by mutex_ from here on.
+  bundle::SigningKey key_;
   std::unordered_map<std::string, WorkloadState> states_;
   std::unordered_map<std::string, plan::KeyHistory> unrecorded_;  ///< key sets whose record could not be written
   std::unordered_map<std::string, plan::Time> keys_recorded_;     ///< last_good of the record

@@ -83,6 +83,7 @@ class Index {
   std::vector<Pod> pods(const std::string& workload) const;
   std::optional<Pod> pod(const std::string& id) const;
   Bypasses bypasses(const std::string& workload) const;
+  std::vector<Pod> all_pods() const;
   plan::WorkloadView workload_view(const std::string& id, plan::Time now) const;
   std::optional<plan::HeldPolicy> policy(const std::string& id) const;
   std::optional<plan::HeldProvider> provider(const std::string& id) const;

@@ -59,6 +59,15 @@ std::vector<Pod> Index::pods(const std::string& workload) const {
   return out;
 }
 
+std::vector<Pod> Index::all_pods() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Pod> out;
+  out.reserve(pods_.size());
+  for (const auto& [id, pod] : pods_) out.push_back(pod);
+  std::sort(out.begin(), out.end(), [](const Pod& a, const Pod& b) { return a.id < b.id; });
+  return out;
+}
+
 std::optional<Pod> Index::pod(const std::string& id) const {
   const std::lock_guard lock(mutex_);
   const auto it = pods_.find(id);

@@ -34,8 +34,8 @@ class World {
   // The record, behind it. Writes are rated, the newest of a workload wins; Controllers::on_recorded says how it ended.
   virtual void record(const std::string& workload, Record record) = 0;
   virtual void erase_record(const std::string& workload) = 0;
-  /// Does the record hold the revision, written by us last?
-  virtual bool record_holds(const std::string& workload, const std::string& revision) const = 0;
+  /// Does the record hold this revision under this signature, written by us last?
+  virtual bool record_holds(const std::string& workload, const bundle::Bundle& bundle) const = 0;
 
   /// Has the pod's node look at the record now; by itself it does so every 60 to 90 s. Rated, the newest of a pod wins.
   virtual void touch(const std::string& pod, const std::string& revision) = 0;

@@ -186,4 +186,10 @@ Result<std::chrono::sys_seconds> valid_until(const std::string& certificate_pem)
   return validity->until;
 }
 
+Result<std::chrono::sys_seconds> issued_at(const std::string& certificate_pem) {
+  const auto validity = validity_of(certificate_pem);
+  if (!validity) return tl::unexpected(validity.error());
+  return validity->from + kBackdate;
+}
+
 }  // namespace meshauth::fleet

@@ -30,6 +30,9 @@ struct Validity {
 };
 /// When a certificate is valid. Errors: no readable PEM.
 Result<Validity> validity_of(const std::string& certificate_pem);
+/// When a certificate was issued, by the issuer's clock. Errors: no readable PEM.
+Result<std::chrono::sys_seconds> issued_at(const std::string& certificate_pem);
+
 /// When its validity ends.
 Result<std::chrono::sys_seconds> valid_until(const std::string& certificate_pem);
 

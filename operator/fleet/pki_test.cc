@@ -14,6 +14,8 @@ TEST_CASE("an authority issues certificates that TLS takes") {
   const auto authority = make_authority("mesh-auth", kNow, 24h);
   REQUIRE(authority);
   CHECK(valid_until(authority->certificate_pem) == kNow + 24h);
+  CHECK(issued_at(authority->certificate_pem) == kNow);
+  CHECK(!issued_at("junk"));
   const auto server = issue_server_certificate(*authority, {"fleet.mesh-auth.svc", "127.0.0.1", "::1"}, kNow, 1h);
   REQUIRE(server);
   CHECK(valid_until(server->certificate_pem) == kNow + 1h);

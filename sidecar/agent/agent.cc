@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "core/base/digest.h"
 #include "core/engine/resource_metadata.h"
 #include "operator/log/log.h"
 #include "sidecar/agent/agent_impl.h"
@@ -52,7 +53,11 @@ Agent::Impl::Impl(Options options)
       nginx_(io_, processes_, options_, [this] { applier_->nginx_ended(); }),
       stream_(io_, dialer_, {},
               {[this] { return applier_->revision(); }, [this](const ServerEvent& event) { on_event(event); },
-               [this] { poster_.set_up(true); },
+               [this] {
+                 // To whoever leads now: it waits for it while keys change.
+                 poster_.reports().set_trust(trust_told_);
+                 poster_.set_up(true);
+               },
                [this] {
                  poster_.set_up(false);
                  look_at_fallback();
@@ -89,7 +94,11 @@ Status Agent::Impl::open_folder() {
   if (current) log::info("going on with the bundle on disk", {{"revision", current->manifest.revision}});
   applier_ = std::make_unique<Applier>(
       io_, std::move(*folder), nginx_, options_.workers, ApplyLimits{},
-      [this](const bundle::Ack& ack) { poster_.ack(ack); }, std::move(current));
+      [this](const bundle::Ack& ack) {
+        poster_.ack(ack);
+        if (ack.outcome == bundle::Outcome::Applied) look_at_trust();  // its signature may be of another key
+      },
+      std::move(current));
   serve_metadata();
   return {};
 }
@@ -146,6 +155,7 @@ int Agent::Impl::run() {
   if (!decides()) receive_reports();
   nginx_.start();
   if (decides()) watch_stock_workers();
+  watch_trust();
   stream_.start();
   poster_.start();
   if (!options_.fallback_dir.empty()) {
@@ -188,6 +198,43 @@ void Agent::Impl::shut_down(bool graceful) {
   });
 }
 
+void Agent::Impl::watch_trust() {
+  const auto folder = std::filesystem::path(options_.trust_file).parent_path().string();
+  trust_watch_.emplace(io_, folder.empty() ? "." : folder, kFallbackLook, [this] { look_at_trust(); });
+  trust_watch_->start();
+  look_at_trust();
+}
+
+// Whatever needs the trust reads the file itself; here the operator is told which one that is by now.
+void Agent::Impl::look_at_trust() {
+  const auto trust = read_trust();
+  const std::string trouble = trust ? "" : trust.error().message;
+  if (trouble != trust_trouble_ && !trouble.empty()) log::warning("the trust cannot be read", {{"error", trouble}});
+  trust_trouble_ = trouble;
+  if (!trust) return;
+  bundle::TrustReport now;
+  for (const auto& key : trust->signing_keys) now.signing_keys.push_back(sha256_hex(key));
+  for (const auto& authority : trust->certificate_authorities) now.authorities.push_back(sha256_hex(authority));
+  if (const auto signer = applier_->signer(*trust)) now.signed_by = sha256_hex(*signer);
+  if (now == trust_told_) return;
+  log::info("trust in use", {{"signingKeys", now.signing_keys.size()},
+                             {"authorities", now.authorities.size()},
+                             {"signedBy", now.signed_by.substr(0, 12)}});
+  trust_told_ = now;
+  poster_.reports().set_trust(std::move(now));
+  poster_.wake();
+  // What was not to be believed before may be now.
+  if (std::exchange(is_refused_, false)) stream_.start_over();
+  look_at_fallback();
+}
+
+/// The same revision under a signature that lasts longer: the held one's key is not trusted any more, or is the older.
+bool Agent::Impl::is_signed_better(const bundle::Bundle& bundle, const bundle::Trust& trust) const {
+  const auto held = applier_->signer(trust);
+  const auto offered = bundle::signer_of(bundle, trust);
+  return offered && offered != held && (!held || *offered == trust.signing_keys.front());
+}
+
 Result<bundle::Trust> Agent::Impl::read_trust() const {
   const auto text = read_file(options_.trust_file, kMaxTrustBytes);
   if (!text) return fail("--trust: {}", text.error().message);
@@ -222,6 +269,7 @@ void Agent::Impl::on_bundle(const ServerEvent& event) {
   const auto decoded = bundle::decode_bundle_event(event.data);
   if (!decoded) return refuse(event.id, decoded.error().message);
   auto bundle = assemble(*decoded);
+  is_refused_ = !bundle;
   if (!bundle) {
     refuse(event.id, bundle.error().message);
     return;
@@ -273,21 +321,22 @@ void Agent::Impl::look_at_fallback() {
   const auto& folder = options_.fallback_dir;
   const auto manifest = read_file(folder + "/manifest.json", bundle::kMaxBundleBytes);
   if (!manifest) return;
-  if (const auto fresh = read_file(folder + "/fresh.json", bundle::kMaxBundleBytes)) {
-    if (*fresh != applier_->folder().fresh_json()) {
-      take_fresh(*fresh, read_file(folder + "/fresh.json.sig", kMaxTrustBytes).value_or(""));
-    }
-  }
-  if (*manifest == fallback_seen_) return;
   const auto trust = read_trust();
+  const auto look = *manifest + read_file(folder + "/manifest.json.sig", kMaxTrustBytes).value_or("") +
+                    (trust ? trust->to_json() : trust.error().message);
+  const auto fresh = read_file(folder + "/fresh.json", bundle::kMaxBundleBytes);
+  if (fresh && (look != fallback_seen_ || *fresh != applier_->folder().fresh_json())) {
+    take_fresh(*fresh, read_file(folder + "/fresh.json.sig", kMaxTrustBytes).value_or(""));
+  }
+  if (look == fallback_seen_) return;
   auto bundle = trust ? read_bundle(folder, *trust, options_.workload) : tl::unexpected(trust.error());
   if (!bundle) {
     // kubelet swaps a link in the folder while we read: the next look sees the whole.
     return log::warning("the mounted bundle is not used", {{"folder", folder}, {"error", bundle.error()}});
   }
-  fallback_seen_ = *manifest;
+  fallback_seen_ = look;
   const auto revision = bundle->manifest.revision;
-  if (revision == applier_->revision()) return;
+  if (revision == applier_->revision() && !is_signed_better(*bundle, *trust)) return;
   log::info("taking the mounted bundle", {{"folder", folder}, {"revision", revision}});
   if (const auto taken = applier_->offer(std::move(*bundle)); !taken) {
     log::warning("the mounted bundle was refused", {{"error", taken.error()}});

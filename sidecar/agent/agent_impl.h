@@ -52,6 +52,9 @@ class Agent::Impl {
   void note_stock_workers(double swap_ms);
 
   Result<bundle::Trust> read_trust() const;
+  void watch_trust();
+  void look_at_trust();
+  bool is_signed_better(const bundle::Bundle& bundle, const bundle::Trust& trust) const;
   void take_fresh(const std::string& json, const std::string& signature);
   HealthAnswer answer(std::string_view path);
   net::Task<HealthAnswer> probe(std::string name);
@@ -69,7 +72,11 @@ class Agent::Impl {
   std::unique_ptr<Applier> applier_;
   StreamClient stream_;
   std::optional<FolderWatch> fallback_;
-  std::string fallback_seen_;  ///< manifest that was looked at last: said once
+  std::string fallback_seen_;  ///< manifest, signature and trust that were looked at last: said once
+  std::optional<FolderWatch> trust_watch_;
+  bundle::TrustReport trust_told_;
+  std::string trust_trouble_;  ///< said once
+  bool is_refused_ = false;    ///< the last bundle of the stream: with another trust it may be a good one
   std::unique_ptr<HealthServer> health_;
   net::asio::local::datagram_protocol::socket reports_{io_};
   std::string report_buffer_;

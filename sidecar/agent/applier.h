@@ -43,6 +43,10 @@ class Applier {
   std::optional<std::string> content(const bundle::FileEntry& entry) const;
   /// The revision that `current` names; empty: none.
   std::string revision() const { return current_ ? current_->manifest.revision : std::string(); }
+  /// The trusted key that signed it; nullopt: none of them, or there is no bundle.
+  std::optional<std::string> signer(const bundle::Trust& trust) const {
+    return current_ ? bundle::signer_of(*current_, trust) : std::nullopt;
+  }
   bundle::Epoch highest_epoch() const { return highest_; }
   ApplyState state() const { return state_; }
   const std::optional<bundle::Ack>& last_ack() const { return last_ack_; }

@@ -224,14 +224,15 @@ std::string BundleFolder::fresh_json() const {
 
 Result<bool> BundleFolder::set_fresh(const std::string& json, const std::string& signature,
                                      const bundle::Trust& trust) const {
-  if (json == fresh_json()) return false;
+  const auto held_signature = read_file(path_ + "/fresh.json.sig", kMaxSmallFile).value_or("");
+  const bool same = json == fresh_json();
+  if (same && signature == held_signature) return false;
   const auto fresh = bundle::open_fresh(json, signature, trust);
   if (!fresh) return tl::unexpected(fresh.error());
-  const auto held_signature = read_file(path_ + "/fresh.json.sig", kMaxSmallFile).value_or("");
   if (const auto held = bundle::open_fresh(fresh_json(), held_signature, trust)) {
     auto merged = *held;
     merged.merge(*fresh);
-    if (merged == *held) return false;  // nothing in it is newer
+    if (merged == *held && !same) return false;  // nothing in it is newer, nor is it signed by another key
   }
   // The signature first: workers look when fresh.json changes.
   if (const auto written = write_file(path_ + "/fresh.json.sig", signature); !written) {

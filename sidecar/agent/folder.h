@@ -45,7 +45,8 @@ class BundleFolder {
   bundle::Epoch highest_epoch() const;  ///< {0, 0} if none is known
   Status set_highest_epoch(const bundle::Epoch& epoch) const;
 
-  /// Writes fresh.json and its signature if any of its sources is newer than in what is there. True: written.
+  /// Writes fresh.json and its signature if any of its sources is newer than in what is there, or if it is the same
+  /// under the signature of another key. True: written.
   Result<bool> set_fresh(const std::string& json, const std::string& signature, const bundle::Trust& trust) const;
   std::string fresh_json() const;  ///< empty if there is none
 

@@ -126,6 +126,19 @@ TEST_CASE("fresh.json is taken if it is signed and something in it is newer") {
   CHECK(f.folder.fresh_json() == f.fresh(10));
   CHECK(set(f.fresh(11)).value() == true);
   const auto newer = f.fresh(12);
+  {
+    // Under the signature of the key that replaces ours: the same times are taken, older ones are not.
+    const auto next = bundle::SigningKey::generate();
+    const bundle::Trust both{{next.public_key(), f.trust.signing_keys.front()}, {}};
+    const auto set_next = [&](const std::string& json) {
+      return f.folder.set_fresh(json, base64_encode(next.sign(json)), both);
+    };
+    CHECK(set_next(f.fresh(10)).value() == false);
+    CHECK(set_next(f.fresh(11)).value() == true);
+    CHECK(set_next(f.fresh(11)).value() == false);
+    // What is there is not trusted any more: anything that is may replace it.
+    CHECK(f.folder.set_fresh(f.fresh(11), f.sign(f.fresh(11)), f.trust).value() == true);
+  }
   CHECK(!f.folder.set_fresh(newer, f.sign("other"), f.trust));
   CHECK(f.folder.fresh_json() == f.fresh(11));
 }

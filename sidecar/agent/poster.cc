@@ -36,6 +36,7 @@ void ReportSum::add(const bundle::DecisionCount& d) {
 bundle::Report ReportSum::take() {
   bundle::Report report;
   report.skew = skew_;
+  report.trust = std::exchange(trust_, std::nullopt);
   while (!kids_.empty() && report.unknown_kids.size() < bundle::kMaxUnknownKids) {
     report.unknown_kids.push_back(std::move(kids_.extract(kids_.begin()).value()));
   }
@@ -48,6 +49,7 @@ bundle::Report ReportSum::take() {
 }
 
 void ReportSum::give_back(const bundle::Report& report) {
+  if (!trust_) trust_ = report.trust;  // a newer one counts
   for (const auto& kid : report.unknown_kids) {
     if (kids_.size() < kMostKids) kids_.insert(kid);
   }

@@ -18,7 +18,8 @@ class ReportSum {
  public:
   void add(const engine::WorkerReport& report);
   void set_skew(double seconds) { skew_ = seconds; }
-  bool empty() const { return kids_.empty() && decisions_.empty(); }
+  void set_trust(bundle::TrustReport trust) { trust_ = std::move(trust); }
+  bool empty() const { return kids_.empty() && decisions_.empty() && !trust_; }
   /// Takes as much as one report may hold.
   bundle::Report take();
   void give_back(const bundle::Report& report);
@@ -33,6 +34,7 @@ class ReportSum {
   std::map<Key, std::uint64_t> decisions_;
   std::set<bundle::UnknownKid> kids_;
   std::optional<double> skew_;
+  std::optional<bundle::TrustReport> trust_;
 };
 
 /// On the thread of the io_context. Uses one connection for as long as it lasts.

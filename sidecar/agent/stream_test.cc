@@ -187,6 +187,21 @@ TEST_CASE("sums of reports are bounded and lose no count that they took") {
   CHECK(reports < 20);
 }
 
+TEST_CASE("what is trusted is reported once, and the newest where a report was not taken") {
+  ReportSum sum;
+  const bundle::TrustReport first{{"a"}, {}, "a"}, second{{"a", "b"}, {}, "a"};
+  sum.set_trust(first);
+  CHECK(!sum.empty());
+  const auto report = sum.take();
+  CHECK(report.trust == first);
+  CHECK(sum.empty());
+  sum.give_back(report);
+  CHECK(sum.take().trust == first);
+  sum.set_trust(second);
+  sum.give_back(report);
+  CHECK(sum.take().trust == second);
+}
+
 TEST_CASE("a report that was not taken is given back whole") {
   ReportSum sum;
   engine::WorkerReport report;
