@@ -114,8 +114,8 @@ class Controllers {
     std::string flavour;  ///< as the pods were labelled last
     std::string flavour_limit;
     Bypasses bypasses;
-    plan::Time published_at{};                ///< when this operator published current
-    std::map<std::string, Sidecar> sidecars;  ///< by pod
+    plan::Time published_at{};                          ///< when this operator published current
+    std::map<std::string, Sidecar> sidecars;            ///< by pod
     std::map<std::string, bundle::TrustReport> trusts;  ///< by pod
   };
 
