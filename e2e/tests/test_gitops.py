@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from harness import chart, tools
-from harness.resources import READ, rule
+from harness.resources import READ, identity_provider, rule
 from harness.wait import await_until
 
 _FOLDER = tools.REPO / "examples" / "gitops"
@@ -135,13 +135,22 @@ def _versions(process):
 
 @pytest.fixture
 def watched(supervisor, mesh):
-    """watched(kind): every version of the namespace's objects of that kind so far."""
+    """watched(kind, name): every version of that object so far."""
     watching = {}
     for kind, plural in (("accesspolicy", "accesspolicies"), ("identityprovider", "identityproviders")):
         kubectl = mesh.ns.cluster.kubectl
         argv = kubectl.argv("get", f"{plural}.meshauth.dev", "-n", mesh.ns.name, "--watch", "--output-watch-events", "-o", "json")
         watching[kind] = supervisor.start(f"watch-{kind}", argv, env=kubectl.environment())
-    yield lambda kind: _versions(watching[kind])
+
+    def seen(kind, name):
+        return [each for each in _versions(watching[kind]) if each["metadata"]["name"] == name]
+
+    # A watch that has begun has seen what was there before: from here on nothing is missed.
+    mesh.policy("first", rule("none", READ))
+    mesh.ns.accepts(identity_provider("first", issuer="https://idp.example.com", audiences=["orders"], jwks={"inline": '{"keys": []}'}))
+    for kind in watching:
+        await_until(f"the watch of {kind} has begun", lambda kind=kind: seen(kind, "first"), within=30)
+    yield seen
     for process in watching.values():
         supervisor.stop(process)
 
@@ -157,7 +166,7 @@ def _was_ready(watched, kind, name, generation, status):
     """Waits until the watch has seen it so."""
 
     def seen():
-        versions = [o for o in watched(kind) if o["metadata"]["name"] == name]
+        versions = watched(kind, name)
         assert versions, "not seen yet"
         last = versions[-1]
         assert last["metadata"]["generation"] == generation and _ready(last) == status, last.get("status")
@@ -183,8 +192,8 @@ def test_never_current_before_it_is_ready_and_never_stuck(watched, mesh, oidc):
     _was_ready(watched, "accesspolicy", "orders", 2, "True")
     _was_ready(watched, "identityprovider", "idp", 1, "True")
 
-    for kind, title in _KINDS.items():
-        versions = watched(kind)
+    for kind, name in (("accesspolicy", "orders"), ("identityprovider", "idp")):
+        title, versions = _KINDS[kind], watched(kind, name)
         assert versions[0].get("status") == {"observedGeneration": -1}, "nobody had looked at it"
         by_kstatus, by_argo = _judge(versions, "kstatus"), _judge(versions, *_lua(title))
         for object, (flux, said), (argo, _) in zip(versions, by_kstatus, by_argo, strict=True):
