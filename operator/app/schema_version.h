@@ -4,6 +4,6 @@
 namespace meshauth::app {
 
 /// The least schema version of the resources' definitions that has every field this program enforces.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 }  // namespace meshauth::app
