@@ -22,9 +22,9 @@ class Release:
         self.node.cluster.namespace(chart.NAMESPACE, {"pod-security.kubernetes.io/enforce": "restricted"})
         self._helm("install", chart.RELEASE, chart.FOLDER, *_sets(images, values))
 
-    def upgrade(self, folder: Path, images: Mapping[str, str]) -> int:
+    def upgrade(self, folder: Path, images: Mapping[str, str], *values: str) -> int:
         """To the chart in the folder; the release's new revision."""
-        self._helm("upgrade", chart.RELEASE, folder, *_sets(images, ()))
+        self._helm("upgrade", chart.RELEASE, folder, *_sets(images, values))
         return self.revision()
 
     def rollback(self, revision: int) -> None:
