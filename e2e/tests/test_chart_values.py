@@ -56,6 +56,7 @@ _OTHER = {
     "monitoring.rules.enabled": False,
     "monitoring.rules.labels": {"release": "prometheus"},
     "monitoring.rules.keysOlderThanSeconds": 3600,
+    "monitoring.rules.meshKeyEndsWithinSeconds": 3600,
     "monitoring.rules.pendingFor": "1m",
     "monitoring.rules.runbooks": "https://git.example.com/docs/alerts.md",
     "monitoring.dashboards.enabled": False,
