@@ -36,7 +36,7 @@ std::optional<Validity> validity_of(std::string_view pem) {
     const auto from = time_of(X509_get0_notBefore(one.get())), until = time_of(X509_get0_notAfter(one.get()));
     whole = from && until;
     if (!whole) break;
-    out = out ? Validity{std::max(out->from, *from), std::min(out->until, *until)} : Validity{*from, *until};
+    if (!out || out->until < *until) out = Validity{*from, *until};
   }
   ERR_clear_error();
   return whole ? out : std::nullopt;

@@ -12,8 +12,8 @@ struct Validity {
   Time from, until;
 };
 
-/// Of the certificates in PEM: the time in which every one of them is valid. At most 16 are read. nullopt: there is
-/// none, or one that cannot be read.
+/// Of the certificate in PEM that ends last: while one replaces another, either will do. At most 16 are read. nullopt:
+/// there is none, or one that cannot be read.
 std::optional<Validity> validity_of(std::string_view pem);
 
 }  // namespace meshauth::cli::check

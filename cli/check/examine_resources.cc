@@ -114,6 +114,8 @@ void examine_policies(const World& world, Findings& findings) {
     if (is(accepted, "False")) findings.add(Id::PolicyInvalid, name, say(accepted));
     if (is(refs, "False")) findings.add(Id::PolicyUnresolved, name, say(refs));
     examine_programmed(name, policy, findings);
+    const json& bypassable = condition_of(policy, "Bypassable");
+    if (is(bypassable, "True")) findings.add(Id::PolicyBypassable, name, say(bypassable));
   }
 }
 

@@ -122,7 +122,6 @@ std::vector<Case> certificate_cases() {
       {Id::WebhookCaUnreadable, ca("no certificate"), "holds no certificate", Error},
       {Id::WebhookCaExpired, ca(certificate(-20, 10)), "is valid from", Error},
       {Id::WebhookCaExpired, ca(certificate(5, 100)), "is valid from", Error},
-      {Id::WebhookCaExpired, ca(authority() + certificate(-20, 10)), "is valid from", Error},
       {Id::WebhookCaExpiring, ca(certificate(-20, 30)), "ends at", Warning},
       {Id::WebhookFailsOpen, [](World& w) { hook(w)["failurePolicy"] = "Ignore"; }, "is Ignore", Warning},
       {Id::WebhookNoEndpoints,
@@ -174,6 +173,12 @@ std::vector<Case> resource_cases() {
       {Id::PolicyInvalid, policy("Accepted", "Invalid"), "Invalid", Error},
       {Id::PolicyUnresolved, policy("ResolvedRefs", "ProviderNotFound"), "ProviderNotFound", Error},
       {Id::PolicyNotProgrammed, policy("Programmed", "BundleFailed"), "BundleFailed", Error},
+      {Id::PolicyBypassable,
+       [](World& w) {
+         w.policies.value[0]["status"]["conditions"].push_back(
+             testing::condition("Bypassable", "True", "ServicePastSidecar"));
+       },
+       "Bypassable=True", Error},
       {Id::PolicyPending, policy("Programmed", "SidecarsPending"), "SidecarsPending", Warning},
       {Id::PolicyNoSidecars, policy("Programmed", "NoSidecars"), "NoSidecars", Info},
   };
@@ -260,6 +265,15 @@ TEST_CASE("keys of three years are told; an authority that ends is told once for
   World world = healthy(real_now() + hours(24 * 365 * 11));
   world.trust["users"] = world.trust["shop"];
   CHECK(ids(examine(world)) == Ids{"webhook-ca-expired", "webhook-ca-expired", "trust-ca-expired"});
+}
+
+TEST_CASE("while one authority replaces another the older one may end") {
+  World world = healthy(real_now());
+  const std::string both = certificate(-20, 10) + authority();
+  hook(world)["clientConfig"]["caBundle"] = base64_encode(both);
+  const bundle::Trust trust{{bundle::SigningKey::generate().public_key()}, {certificate(-20, 10), authority()}};
+  (*world.trust["shop"].value)["data"]["trust.json"] = trust.to_json();
+  CHECK(ids(examine(world)) == Ids{});
 }
 
 TEST_CASE("a rollout is no finding") {

@@ -10,7 +10,20 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::chrono::hours kOld{24 * 365 * 2};
+constexpr std::chrono::hours kOld{24 * (365 * 2 + 30)};  // by default replaced after two years
+
+void examine_dates(const World& world, const ObjectName& object, const Validity& valid, Findings& findings) {
+  const Time now = world.cluster_now();
+  if (now > valid.until || now < valid.from) {
+    findings.add(Id::TrustCaExpired, object,
+                 fmt::format("the authority's certificate is valid from {} to {}", format_time(valid.from),
+                             format_time(valid.until)));
+  } else if (now + kExpiring > valid.until) {
+    findings.add(Id::TrustCaExpiring, object, "the authority's certificate ends at " + format_time(valid.until));
+  } else if (now - valid.from > kOld) {
+    findings.add(Id::MeshKeysOld, object, fmt::format("the authority was made {} ago", age_text(now - valid.from)));
+  }
+}
 
 }  // namespace
 
@@ -28,24 +41,13 @@ void examine_trust(const World& world, Findings& findings) {
       findings.add(Id::TrustUnreadable, object, trust ? "it names no authority, or no key" : trust.error().message);
       continue;
     }
-    for (const std::string& authority : trust->certificate_authorities) {
-      const auto valid = validity_of(authority);
-      const Time now = world.cluster_now();
-      if (!valid) {
-        findings.add(Id::TrustUnreadable, object, "certificateAuthorities holds what is no certificate");
-      } else if (!told.insert(authority).second) {
-        continue;
-      } else if (now > valid->until || now < valid->from) {
-        findings.add(Id::TrustCaExpired, object,
-                     fmt::format("the authority's certificate is valid from {} to {}", format_time(valid->from),
-                                 format_time(valid->until)));
-      } else if (now + kExpiring > valid->until) {
-        findings.add(Id::TrustCaExpiring, object,
-                     fmt::format("the authority's certificate ends at {}", format_time(valid->until)));
-      } else if (now - valid->from > kOld) {
-        findings.add(Id::MeshKeysOld, object,
-                     fmt::format("the mesh's keys were made {} ago", age_text(now - valid->from)));
-      }
+    std::string all;
+    for (const std::string& authority : trust->certificate_authorities) all += authority + "\n";
+    const auto valid = validity_of(all);
+    if (!valid) {
+      findings.add(Id::TrustUnreadable, object, "certificateAuthorities holds what is no certificate");
+    } else if (told.insert(all).second) {
+      examine_dates(world, object, *valid, findings);
     }
   }
 }

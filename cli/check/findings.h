@@ -76,10 +76,12 @@ std::string_view to_string(Severity severity);  ///< error, warning, info
     "The operator writes it within seconds while it leads; with cert-manager, look at its cainjector.")                \
   X(WebhookCaUnreadable, "webhook-ca-unreadable", Error, "A webhook's caBundle holds no certificate.",                 \
     "Remove it: kubectl edit mutatingwebhookconfiguration NAME; the operator, or cert-manager, writes it anew.")       \
-  X(WebhookCaExpired, "webhook-ca-expired", Error, "The certificate in a webhook's caBundle is not valid now.",        \
-    "With cert-manager, renew the Certificate. Else the mesh's keys are to be replaced, see trust-ca-expired.")        \
+  X(WebhookCaExpired, "webhook-ca-expired", Error, "No certificate in a webhook's caBundle is valid now.",             \
+    "With cert-manager, renew the Certificate. Else replace the mesh's authority: kubectl annotate secret -n "         \
+    "mesh-auth-system mesh-auth-keys meshauth.dev/rotate=ca.")                                                         \
   X(WebhookCaExpiring, "webhook-ca-expiring", Warning, "The certificate in a webhook's caBundle ends soon.",           \
-    "With cert-manager, see why the Certificate is not renewed. Else plan to replace the mesh's keys.")                \
+    "With cert-manager, see why the Certificate is not renewed. Else see in the operator's log why the mesh's "        \
+    "authority is not replaced: it is at two thirds of its life.")                                                     \
   X(WebhookFailsOpen, "webhook-fails-open", Warning,                                                                   \
     "failurePolicy is not Fail: while the webhook is away pods start without a sidecar, and nobody is asked for a "    \
     "token.",                                                                                                          \
@@ -94,12 +96,11 @@ std::string_view to_string(Severity severity);  ///< error, warning, info
   X(TrustUnreadable, "trust-unreadable", Error, "ConfigMap meshauth.trust holds nothing that a sidecar could trust.",  \
     "Delete it: kubectl delete cm -n NAMESPACE NAME; the operator makes it anew.")                                     \
   X(TrustCaExpired, "trust-ca-expired", Error,                                                                         \
-    "The certificate of the fleet's authority is not valid now: sidecars cannot connect to the operator.",             \
-    "Delete Secret mesh-auth-keys in the operator's namespace, restart the operator, and restart the pods with "       \
-    "sidecars.")                                                                                                       \
+    "No certificate of the fleet's authority is valid now: sidecars cannot connect to the operator.",                  \
+    "Replace it: kubectl annotate secret -n mesh-auth-system mesh-auth-keys meshauth.dev/rotate=ca.")                  \
   X(TrustCaExpiring, "trust-ca-expiring", Warning, "The certificate of the fleet's authority ends soon.",              \
-    "Plan a time to replace the mesh's keys: delete Secret mesh-auth-keys, restart the operator, and restart the "     \
-    "pods with sidecars.")                                                                                             \
+    "The operator replaces it at two thirds of its life; kubectl describe secret -n mesh-auth-system mesh-auth-keys "  \
+    "says what blocks that.")                                                                                          \
   X(CertificateExpired, "certificate-expired", Error,                                                                  \
     "The certificate that the operator shows to sidecars, or to the API server, is not valid now.",                    \
     "Restart the operator: kubectl rollout restart -n NAMESPACE deploy/mesh-auth-operator; its log says why it did "   \
@@ -108,9 +109,11 @@ std::string_view to_string(Severity severity);  ///< error, warning, info
     "A certificate of the operator should have been renewed: five sixths of its life are over.",                       \
     "The operator's log says why: kubectl logs -n NAMESPACE deploy/mesh-auth-operator. With cert-manager, look at "    \
     "the Certificate.")                                                                                                \
-  X(MeshKeysOld, "mesh-keys-old", Info, "The mesh's keys, which sign bundles, are older than two years.",              \
-    "Nothing needs to be done. To replace them: delete Secret mesh-auth-keys, restart the operator, and restart the "  \
-    "pods with sidecars.")                                                                                             \
+  X(MeshKeysOld, "mesh-keys-old", Info,                                                                                \
+    "The fleet's authority is older than it becomes by default: it was not replaced after two years.",                 \
+    "If --ca-lifetime does not say so, see what blocks it: kubectl describe secret -n mesh-auth-system "               \
+    "mesh-auth-keys. To replace the mesh's keys now: kubectl annotate secret -n mesh-auth-system mesh-auth-keys "      \
+    "meshauth.dev/rotate=all.")                                                                                        \
   X(ProviderUnvisited, "provider-unvisited", Error, "No operator has looked at a provider: it has no conditions.",     \
     "See that the operator runs and leads: kubectl logs -n mesh-auth-system deploy/mesh-auth-operator.")               \
   X(ProviderStatusOld, "provider-status-old", Warning, "A provider's status speaks of an older form of it.",           \
@@ -149,6 +152,9 @@ std::string_view to_string(Severity severity);  ///< error, warning, info
     "every caller.",                                                                                                   \
     "Create the provider, correct the name, or set the provider's spec.allowedNamespaces.")                            \
   X(PolicyNotProgrammed, "policy-not-programmed", Error, "A policy is not in force, and waiting does not help.",       \
+    "Do what the message says: kubectl describe accesspolicies.meshauth.dev -n NAMESPACE NAME.")                       \
+  X(PolicyBypassable, "policy-bypassable", Error,                                                                      \
+    "A Service leads to a port of a pod that its sidecar does not hold: what comes there is not asked for a token.",   \
     "Do what the message says: kubectl describe accesspolicies.meshauth.dev -n NAMESPACE NAME.")                       \
   X(PolicyPending, "policy-pending", Warning, "Not every sidecar runs a policy yet.",                                  \
     "meshauthctl status shows which ones do not. If it stays, look at their logs.")                                    \
