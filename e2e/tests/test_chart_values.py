@@ -28,6 +28,7 @@ _OTHER = {
     "imagePullSecrets": [{"name": "registry"}],
     "commonLabels": {"team": "platform"},
     "commonAnnotations": {"example.com/owner": "platform"},
+    "watchNamespaces": ["default"],
     "operator.rootNamespace": "mesh-root",
     "operator.defaultAction": "Allow",
     "operator.minTerm": 7,
@@ -181,7 +182,8 @@ def test_the_api_server_takes_all_of_them_together(cluster, crds, workdir):
             overlay = _with(path.split("."), value, overlay)
     cluster.namespace(chart.NAMESPACE)
     objects = chart.render(workdir, overlay=overlay, hooks=True)
-    cluster.namespace("proving-ground")
+    for name in ("proving-ground", _OTHER["operator.rootNamespace"]):
+        cluster.namespace(name)
     apply = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"]
     done = cluster.kubectl(*apply, stdin=yaml.safe_dump_all(objects))
     assert len(done.splitlines()) == len(objects)
