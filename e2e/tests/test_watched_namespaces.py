@@ -18,7 +18,7 @@ WATCH = "--watch-namespace=shop"
 
 
 @pytest.fixture
-def shop(supervisor, elsewhere, tmp_path):
+def shop(supervisor, workdir, elsewhere, tmp_path):
     """(mesh of namespace shop, namespace bank, kubectl as the operator): the operator watches shop alone."""
     cluster = elsewhere.cluster
     elsewhere.install_crds()
@@ -27,7 +27,7 @@ def shop(supervisor, elsewhere, tmp_path):
     kubeconfig = chart.restricted_kubeconfig(cluster, account, tmp_path / "operator.kubeconfig")
     operator = elsewhere.operator(kubeconfig)
     operator.start(WATCH)
-    mesh = Mesh(supervisor, tmp_path / "sidecars", shop, operator)
+    mesh = Mesh(supervisor, workdir / "watched", shop, operator)  # a short path: sockets are below
     yield mesh, bank, Kubectl(cluster.kubectl.program, kubeconfig, home=tmp_path)
     mesh.close()
     operator.stop()
