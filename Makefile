@@ -11,12 +11,14 @@ PART_demo := demo/run.py
 PART_cluster := e2e/cluster.py
 PART_cluster-down := e2e/cluster.py
 PART_e2e-node := e2e/node_tests
+PART_node := e2e/node.py
+PART_node-down := e2e/node.py
 PART_bench := bench/CMakeLists.txt
 PART_bench-smoke := e2e/bench_smoke.py
 PART_fuzz := fuzz/CMakeLists.txt
 PART_soak := tools/soak.sh
 PART_images := images/build.py
-optional := demo cluster cluster-down e2e-node bench bench-smoke fuzz soak images
+optional := demo cluster cluster-down node node-down e2e-node bench bench-smoke fuzz soak images
 absent := $(foreach name,$(optional),$(if $(wildcard $(PART_$(name))),,$(name)))
 has = $(if $(filter $(1),$(absent)),,yes)
 
@@ -70,6 +72,14 @@ cluster: build ## a local control plane with everything running; prints its KUBE
 
 cluster-down: ## ends what `make cluster` left running
 	e2e/tools.sh python $(PART_cluster) down
+endif
+
+ifneq ($(call has,node),)
+node: images ## a real node of Kubernetes with our images, in namespaces of its own (as root); docs/tutorials/real-cluster.md
+	E2E_PARTS="kube helm machine python" e2e/tools.sh python $(PART_node) up
+
+node-down: ## takes away what `make node` left running
+	E2E_PARTS="kube helm machine python" e2e/tools.sh python $(PART_node) down
 endif
 
 ifneq ($(call has,bench),)

@@ -7,6 +7,7 @@ class Program;
 
 void add_check(Program& program);
 void add_decide(Program& program);
+void add_dev_app(Program& program);
 void add_dev_idp(Program& program);
 void add_explain(Program& program);
 void add_inject(Program& program);

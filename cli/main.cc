@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   Program program;
   add_check(program);
   add_decide(program);
+  add_dev_app(program);
   add_dev_idp(program);
   add_explain(program);
   add_inject(program);

@@ -32,8 +32,10 @@ def up() -> None:
         print(f"node: taking down what was started; its logs are in {LOGS}", file=sys.stderr)
         remove(FOLDER)
         raise
-    for archive in sorted((tools.REPO / "build" / "images").glob("*.tar")):
+    archives = sorted((tools.REPO / "build" / "images").glob("*.tar"))
+    for archive in archives:
         node.import_image(archive)
+    _write_values(archives)
     _lay_wrapper(node)
     print(_next_steps())
 
@@ -56,7 +58,7 @@ def execute(command: list[str]) -> None:
     argv = Namespaces(FOLDER).enter(*command)
     argv[1] = f"--wd={os.getcwd()}"
     os.environ["KUBECONFIG"] = str(FOLDER / "pki" / "admin.kubeconfig")
-    os.environ["PATH"] = f"{tools.kube('kubectl').parent}:{tools.helm().parent}:{machine.SEARCH}"
+    os.environ["PATH"] = f"{_programs()}:{machine.SEARCH}"
     os.execvp(argv[0], argv)
 
 
@@ -67,10 +69,24 @@ def _node() -> Node:
 def _lay_wrapper(node: Node) -> None:
     """FOLDER/enter COMMAND..., for who has not the environment of e2e/tools.sh."""
     words = [word if not word.startswith("--wd=") else '--wd="$PWD"' for word in node.namespaces.enter()]
-    path = f"{tools.kube('kubectl').parent}:{tools.helm().parent}:$PATH:/usr/sbin:/sbin"
+    path = f"{_programs()}:$PATH:/usr/sbin:/sbin"
     wrapper = FOLDER / "enter"
     wrapper.write_text(f'#!/bin/sh\nKUBECONFIG={shlex.quote(str(node.kubeconfig))} PATH="{path}" exec {" ".join(words)} "$@"\n')
     wrapper.chmod(0o755)
+
+
+def _programs() -> str:
+    """kubectl and helm of this version, and our own, for a PATH."""
+    return f"{tools.kube('kubectl').parent}:{tools.helm().parent}:{tools.REPO / 'build' / 'bin'}"
+
+
+def _write_values(archives: list[Path]) -> None:
+    """FOLDER/values.yaml: where the chart finds what was imported."""
+    named = {archive.stem: f"localhost/nginx-mesh-auth/{archive.stem}" for archive in archives}
+    if {"operator", "sidecar"} <= set(named):
+        image = lambda name: f"{{repository: {named[name]}, pullPolicy: Never}}"  # noqa: E731
+        text = f"image: {image('operator')}\ninjection:\n  image: {image('sidecar')}\n"
+        (FOLDER / "values.yaml").write_text(text)
 
 
 def _next_steps() -> str:
@@ -79,8 +95,8 @@ def _next_steps() -> str:
     KUBECONFIG={FOLDER / "pki" / "admin.kubeconfig"}   works inside alone:
 
     {FOLDER / "enter"} kubectl get pods -A
-    {FOLDER / "enter"} helm list -A
-    e2e/tools.sh python e2e/node.py down
+    {FOLDER / "enter"} bash      # a shell on it: docs/tutorials/real-cluster.md goes on from there
+    make node-down
 """
 
 

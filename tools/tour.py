@@ -4,6 +4,8 @@
     tools/tour.py             runs it, from `make cluster` to `make cluster-down`; fails where an answer differs
     tools/tour.py --print     the same, and prints what came
 
+Another page is walked by a test that imports walk().
+
 An indented block is typed into one shell; a fenced block after it is what it must print. Blanks count as one, `...` stands
 for anything, and ages, times and digests may differ.
 """
@@ -26,9 +28,8 @@ VARIES = (
 
 def steps(text: str) -> list[tuple[str, str | None]]:
     """(commands, expected output or None), in order."""
-    section = text.split("\n## The tour", 1)[1].split("\n## ", 1)[0]
     found: list[tuple[str, str | None]] = []
-    for match in re.finditer(r"((?:^    [^\n]*\n)+)|^```\n(.*?)^```\n", section, re.M | re.S):
+    for match in re.finditer(r"((?:^    [^\n]*\n)+)|^```\n(.*?)^```\n", text, re.M | re.S):
         if match[1]:
             found.append((re.sub(r"^    ", "", match[1], flags=re.M), None))
         elif not found or found[-1][1] is not None:
@@ -56,9 +57,9 @@ def same(wanted: str, found: str) -> bool:
 
 
 class Shell:
-    def __init__(self) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            ["bash"], cwd=REPO, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command, env=environment, cwd=REPO, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
     def run(self, commands: str) -> tuple[str, int]:
@@ -73,23 +74,31 @@ class Shell:
         sys.exit(f"tour: the shell ended in the middle of:\n{commands}\n{''.join(lines)}")
 
 
+def walk(todo: list[tuple[str, str | None]], shell: Shell, loud: bool = False) -> list[str]:
+    """Types all of it; a fault for each answer that differs, and for a command that failed, which is the last."""
+    faults = []
+    for commands, wanted in todo:
+        found, code = shell.run(commands)
+        if loud:
+            print(f"{commands}```\n{found}```\n", flush=True)
+        if wanted is not None and not same(wanted, found):
+            faults.append(f"after\n{commands}expected\n{wanted}found\n{found}")
+        elif wanted is None and code != 0:
+            return [*faults, f"this ended with {code}:\n{commands}{found}"]
+    return faults
+
+
 def main() -> int:
     if (REPO / "build/cluster/processes.json").exists():
         sys.exit("tour: a local cluster is running, and the tour would change it: run `make cluster-down` first")
-    todo = steps((REPO / "README.md").read_text())
-    checked, faults = sum(wanted is not None for _, wanted in todo), []
+    section = (REPO / "README.md").read_text().split("\n## The tour", 1)[1].split("\n## ", 1)[0]
+    todo = steps(section)
+    checked = sum(wanted is not None for _, wanted in todo)
     if checked == 0:
         sys.exit("tour: the README has no output to compare with")
-    shell = Shell()
+    shell = Shell(["bash"])
     try:
-        for commands, wanted in todo:
-            found, code = shell.run(commands)
-            if "--print" in sys.argv[1:]:
-                print(f"{commands}```\n{found}```\n", flush=True)
-            if wanted is not None and not same(wanted, found):
-                faults.append(f"after\n{commands}expected\n{wanted}found\n{found}")
-            elif wanted is None and code != 0:
-                sys.exit(f"tour: this ended with {code}:\n{commands}{found}")
+        faults = walk(todo, shell, "--print" in sys.argv[1:])
     finally:
         shell.process.stdin.close()
         shell.process.wait()

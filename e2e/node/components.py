@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from harness import tools
-from harness.control_plane import SERVICE_ACCOUNT_ISSUER
-from node.settings import ADDRESS, NAME, PODS, SERVICES, Keys
+from node.settings import ADDRESS, NAME, PODS, SERVICE_ACCOUNT_ISSUER, SERVICES, Keys
 
 Argv = list[str | os.PathLike[str]]
 

@@ -14,6 +14,7 @@ ADDRESS = "172.30.0.1"
 NAME = "node1"
 SERVER = f"https://{ADDRESS}:6443"
 SERVICES = "10.96.0.0/16"
+SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"  # as kubeadm has it, so that examples fit
 PODS = "10.244.0.0/16"
 CONTAINERD = "/run/containerd/containerd.sock"
 DNS_READY_PORT = 8181

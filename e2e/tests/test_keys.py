@@ -8,7 +8,8 @@ import pytest
 
 from harness import bad_idp as idp_behaviours
 from harness.bad_idp import JWKS, SigningKey
-from harness.resources import READ, caller, rule
+from harness.control_plane import SERVICE_ACCOUNT_ISSUER
+from harness.resources import READ, caller, identity_provider, rule
 from harness.wait import await_until
 
 pytestmark = [pytest.mark.operator, pytest.mark.sidecar]
@@ -154,3 +155,14 @@ def test_a_key_set_that_did_not_change_is_not_sent_again(mesh, bad_idp):
     await_until("it was fetched again", lambda: bad_idp.requests(JWKS) > fetched, within=25)
     orders.answers(200, token=bad_idp.token())
     mesh.ns.await_condition("identityprovider", "idp", "KeysFresh")
+
+
+def test_pods_show_the_clusters_own_tokens(mesh):
+    mesh.ns.accepts(identity_provider("cluster", profile="kubernetes", issuer=SERVICE_ACCOUNT_ISSUER, audiences=["orders"]))
+    mesh.policy("readers", rule("read", caller("cluster", subjects=[f"system:serviceaccount:{mesh.ns.name}:default"])))
+    orders = mesh.sidecar("orders")
+    mesh.ready("identityprovider", "cluster")
+    orders.await_answer(200, token=orders.pod.token("orders"))
+    orders.answers(401, token=orders.pod.token("another"))
+    mesh.policy("readers", rule("read", caller("cluster", subjects=["system:serviceaccount:elsewhere:default"])))
+    orders.await_answer(403, token=orders.pod.token("orders"))

@@ -175,7 +175,9 @@ ApiResult<http::StreamEnd> ApiClient::watch(const Resource& resource, const Sele
 }
 
 ApiResult<http::Response> ApiClient::get_raw(std::string_view path, std::size_t max_body, std::stop_token stop) const {
-  return exchange(request("GET", std::string(path)), max_body, std::move(stop));
+  // The API server gives its keys as nothing else, and answers 406 to whoever asks for JSON alone.
+  constexpr const char* kAccept = "application/json, application/jwk-set+json";
+  return exchange(request("GET", std::string(path), kAccept), max_body, std::move(stop));
 }
 
 }  // namespace meshauth::kube

@@ -1,0 +1,40 @@
+"""The tutorial of a real cluster, word for word: on the node of these tests, after all else was uninstalled."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from harness import tools
+from harness.supervisor import clean_environment
+from node import machine
+
+_PAGE = tools.REPO / "docs" / "tutorials" / "real-cluster.md"
+
+
+@pytest.mark.timeout(400)
+def test_every_answer_of_the_tutorial_is_the_one_that_stands_there(node, images, tmp_path):
+    sys.path.insert(0, str(tools.REPO / "tools"))
+    import tour
+
+    values = tmp_path / "values.yaml"
+    operator, sidecar = (images[name].rsplit(":", 1)[0] for name in ("operator", "sidecar"))
+    values.write_text(
+        f"image: {{repository: {operator}, pullPolicy: Never}}\ninjection: {{image: {{repository: {sidecar}, pullPolicy: Never}}}}\n"
+    )
+    text = _PAGE.read_text().split("\n## The commands", 1)[1].split("\n## Next", 1)[0]
+    todo = [(commands.replace("build/node/values.yaml", str(values)), wanted) for commands, wanted in tour.steps(text)]
+    assert sum(wanted is not None for _, wanted in todo) >= 5
+    programs = f"{tools.kube('kubectl').parent}:{tools.helm().parent}:{tools.program('meshauthctl').parent}"
+    path = f"{programs}:{machine.SEARCH}"
+    environment = clean_environment({"PATH": path, "KUBECONFIG": str(node.kubeconfig), "HOME": str(tmp_path)})
+    command = node.namespaces.enter("bash")
+    command[1] = f"--wd={tools.REPO}"
+    shell = tour.Shell(command, environment)
+    try:
+        faults = tour.walk(todo, shell)
+    finally:
+        shell.process.stdin.close()
+        shell.process.wait()
+    assert not faults, "\n".join(faults)
