@@ -76,11 +76,16 @@ class Shop:
         self.await_answer(200 if allowed else 403, "/edge", within=within)
 
     def use_sidecar(self, image: str) -> None:
-        """Of `orders`; returns when all its pods run it and those before are gone."""
+        """Of `orders`; returns when all its pods run it, and with a new load: requests of the one before may wait for pods that are gone."""
         kubectl = self.node.cluster.kubectl
         kubectl("set", "image", "-n", NAME, "deployment/orders", f"mesh-auth={image}")
         kubectl("rollout", "status", "-n", NAME, "deployment/orders", "--timeout=90s", timeout=100)
         await_until("the pods before are gone", lambda: len(self.ns.list("pod", "?labelSelector=app=orders")) == 1, within=60)
+        kubectl("delete", "-n", NAME, "pod/load", "--wait=true", "--timeout=30s", timeout=40)
+        self.ns.apply(_load())
+        self.await_ready("pod/load")
+        for name in LOAD:
+            await_until(f"{name} was answered", lambda: self.counted(name)["changes"], within=30)
 
     def await_ready(self, what: str, condition: str = "Ready", seconds: int = 90) -> None:
         self.node.cluster.kubectl(
