@@ -54,6 +54,7 @@ python3 crds/reference.py --check
 python3 charts/generate.py --check
 python3 charts/readme.py --check
 python3 tools/pages.py --check
+python3 tools/check_links.py
 END
 }
 
