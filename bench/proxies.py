@@ -136,7 +136,7 @@ class Stand:
                     "access_log /dev/null combined if=$mesh_auth_log;")
             location = "mesh_auth on; mesh_auth_port 8080; " + location
         else:
-            http = 'map $request_id $none { default ""; } access_log /dev/null combined if=$none;'
+            http = "access_log /dev/null combined if=0;"
         if kind == "njs":
             load = f"load_module {MODULES}/ngx_http_js_module.so;"
             shutil.copy(Path(__file__).parent / "njs_check.js", place)

@@ -8,46 +8,58 @@ namespace {
 
 constexpr std::string_view kUrlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::string_view kPlainAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::uint8_t kBad = 0xff;
+constexpr std::uint32_t kBad = 0x8000'0000;  // set by no digit
 
-constexpr std::array<std::uint8_t, 256> reverse(std::string_view alphabet) {
-  std::array<std::uint8_t, 256> table{};
-  for (auto& value : table) value = kBad;
-  for (std::size_t i = 0; i < alphabet.size(); ++i) {
-    table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
-  }
-  return table;
+/// What the digit at each of the four places of a group adds to its three bytes, of which the first is the lowest.
+using Places = std::array<std::array<std::uint32_t, 256>, 4>;
+
+constexpr std::uint32_t bytes_lowest_first(std::uint32_t bits) {
+  return (bits >> 16 & 0xff) | (bits & 0xff00) | (bits & 0xff) << 16;
 }
 
-constexpr auto kUrlTable = reverse(kUrlAlphabet);
-constexpr auto kPlainTable = reverse(kPlainAlphabet);
+constexpr Places reverse(std::string_view alphabet) {
+  Places places{};
+  for (std::size_t place = 0; place < 4; ++place) {
+    for (auto& value : places[place]) value = kBad;
+    for (std::uint32_t digit = 0; digit < alphabet.size(); ++digit) {
+      places[place][static_cast<unsigned char>(alphabet[digit])] = bytes_lowest_first(digit << (18 - 6 * place));
+    }
+  }
+  return places;
+}
 
-std::optional<std::string> decode(std::string_view text, const std::array<std::uint8_t, 256>& table) {
+constexpr Places kUrlPlaces = reverse(kUrlAlphabet);
+constexpr Places kPlainPlaces = reverse(kPlainAlphabet);
+
+bool decode(std::string_view text, const Places& places, std::string& out) {
   const std::size_t rest = text.size() % 4;
-  if (rest == 1) return std::nullopt;
-  std::string out;
+  if (rest == 1) return false;
   out.resize(text.size() / 4 * 3 + (rest == 0 ? 0 : rest - 1));
   const auto* in = reinterpret_cast<const unsigned char*>(text.data());
   const auto* const end = in + (text.size() - rest);
   char* to = out.data();
-  std::uint32_t bad = 0;  // its high bit is set by kBad and by no digit
+  std::uint32_t bad = 0;
   for (; in != end; in += 4, to += 3) {
-    const std::uint32_t a = table[in[0]], b = table[in[1]], c = table[in[2]], d = table[in[3]];
-    bad |= a | b | c | d;
-    const std::uint32_t bits = a << 18 | b << 12 | c << 6 | d;
-    to[0] = static_cast<char>(bits >> 16);
-    to[1] = static_cast<char>(bits >> 8);
-    to[2] = static_cast<char>(bits);
+    const std::uint32_t bytes = places[0][in[0]] | places[1][in[1]] | places[2][in[2]] | places[3][in[3]];
+    bad |= bytes;
+    to[0] = static_cast<char>(bytes);
+    to[1] = static_cast<char>(bytes >> 8);
+    to[2] = static_cast<char>(bytes >> 16);
   }
   if (rest != 0) {
-    const std::uint32_t a = table[in[0]], b = table[in[1]], c = rest == 3 ? table[in[2]] : 0;
-    bad |= a | b | c;
-    to[0] = static_cast<char>(a << 2 | b >> 4);
-    if (rest == 3) to[1] = static_cast<char>(b << 4 | c >> 2);
-    const std::uint32_t unused = rest == 3 ? c & 0x3 : b & 0xf;
-    if (unused != 0) return std::nullopt;  // a second spelling of the same bytes
+    const std::uint32_t bytes = places[0][in[0]] | places[1][in[1]] | (rest == 3 ? places[2][in[2]] : 0);
+    bad |= bytes;
+    to[0] = static_cast<char>(bytes);
+    if (rest == 3) to[1] = static_cast<char>(bytes >> 8);
+    // What is left over must be zero, else it is a second spelling of the same bytes.
+    bad |= (rest == 3 ? bytes >> 16 & 0xff : bytes >> 8 & 0xff) != 0 ? kBad : 0;
   }
-  if ((bad & 0x80) != 0) return std::nullopt;
+  return (bad & kBad) == 0;
+}
+
+std::optional<std::string> decoded(std::string_view text, const Places& places) {
+  std::optional<std::string> out(std::in_place);
+  if (!decode(text, places, *out)) out.reset();
   return out;
 }
 
@@ -71,7 +83,10 @@ std::string encode(std::string_view bytes, std::string_view alphabet) {
 }  // namespace
 
 std::optional<std::string> base64url_decode(std::string_view text) {
-  return decode(text, kUrlTable);
+  return decoded(text, kUrlPlaces);
+}
+bool base64url_decode(std::string_view text, std::string& out) {
+  return decode(text, kUrlPlaces, out);
 }
 std::string base64url_encode(std::string_view bytes) {
   return encode(bytes, kUrlAlphabet);
@@ -81,7 +96,7 @@ std::optional<std::string> base64_decode(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
   std::size_t padding = 0;
   while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
-  return decode(text.substr(0, text.size() - padding), kPlainTable);
+  return decoded(text.substr(0, text.size() - padding), kPlainPlaces);
 }
 
 std::string base64_encode(std::string_view bytes) {

@@ -11,6 +11,14 @@ namespace {
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
+/// Equal for equal texts, and seldom for others.
+std::uint32_t print_of(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+  if (text.empty()) return 0;
+  return static_cast<std::uint32_t>(text.size()) << 24 ^ byte(0) << 16 ^ byte(text.size() / 2) << 8 ^
+         byte(text.size() - 1);
+}
+
 Reason check(element value, std::size_t depth_left) {
   const auto type = value.type();
   if (type != element_type::OBJECT && type != element_type::ARRAY) return Reason::none;
@@ -23,11 +31,15 @@ Reason check(element value, std::size_t depth_left) {
   }
   constexpr std::size_t kFew = 16;  // up to here comparing each with each is cheaper than sorting
   std::string_view few[kFew];
+  std::uint32_t prints[kFew];
   std::vector<std::string_view> many;
   std::size_t count = 0;
   for (const auto [name, item] : simdjson::dom::object(value)) {
     if (count < kFew) {
-      if (std::find(few, few + count, name) != few + count) return Reason::json_duplicate;
+      prints[count] = print_of(name);
+      for (std::size_t i = 0; i < count; ++i) {
+        if (prints[i] == prints[count] && few[i] == name) return Reason::json_duplicate;
+      }
       few[count] = name;
     } else {
       if (many.empty()) many.assign(few, few + kFew);

@@ -10,17 +10,18 @@ namespace {
 tl::expected<std::shared_ptr<Caller>, jose::Refusal> caller_of(Snapshot& snapshot, std::string_view token, double now,
                                                                TokenCache* cache,
                                                                std::optional<simdjson::dom::element>& claims) {
+  const std::uint64_t hash = cache ? cache->hash(token) : 0;
   if (cache) {
-    if (auto caller = cache->find(token)) {
+    if (auto caller = cache->find(token, hash)) {
       if (renew(*caller, snapshot, now)) return caller;
-      cache->erase(token);
+      cache->erase(token, hash);
     }
   }
   auto verified = snapshot.verifier().verify(token, now);
   if (!verified) return tl::unexpected(std::move(verified.error()));
   claims = verified->claims;
   auto caller = make_caller(snapshot, token, std::move(*verified));
-  if (cache) cache->insert(caller, now);
+  if (cache) cache->insert(caller, hash, now);
   return caller;
 }
 

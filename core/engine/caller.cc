@@ -93,7 +93,7 @@ bool renew(Caller& caller, const Snapshot& snapshot, double now) {
 
 std::size_t size_of(const Caller& caller) noexcept {
   std::size_t size = sizeof(Caller) + 32 + heap(caller.token) + heap(caller.issuer) + heap(caller.token_id) +
-                     heap(caller.generation) + caller.providers.capacity() * sizeof(std::size_t) +
+                     caller.providers.capacity() * sizeof(std::size_t) +
                      caller.identities.capacity() * sizeof(CallerIdentity);
   for (const CallerIdentity& identity : caller.identities) {
     size += heap(identity.provider) + heap(identity.subject) + heap(identity.client) + heap(identity.scopes) +

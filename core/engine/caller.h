@@ -37,7 +37,7 @@ struct Caller {
   std::optional<JsonDoc> claims() const;
 
   // Kept by the cache and the engine, per worker.
-  std::string generation;              ///< Snapshot::generation(issuer) under which it was verified
+  Generation generation{};             ///< Snapshot::generation(issuer) under which it was verified
   std::uint64_t snapshot = 0;          ///< id of the snapshot that `providers` belongs to
   std::vector<std::size_t> providers;  ///< of identities: index into that snapshot's providers
 

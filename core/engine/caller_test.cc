@@ -20,7 +20,7 @@ bool survives(const Mesh& before, const Mesh& after, const std::string& t = toke
   TokenCache cache(1 << 20, 7);
   const auto first = before.snapshot();
   REQUIRE(ask(*first, Request().bearer(t), &cache).allow);
-  const auto kept = cache.find(t);
+  const auto kept = cache.find(t, cache.hash(t));
   REQUIRE(kept);
   return renew(*kept, *after.snapshot(), kNow);
 }
@@ -90,7 +90,7 @@ TEST_CASE("matches are computed once per snapshot, and again after a swap") {
   TokenCache cache(1 << 20, 7);
   const auto first = mesh.snapshot();
   REQUIRE(ask(*first, Request().bearer(token()), &cache).allow);
-  const auto kept = cache.find(token());
+  const auto kept = cache.find(token(), cache.hash(token()));
   const auto* match = kept->memo[0].match.get();
   REQUIRE(match);
   REQUIRE(ask(*first, Request().bearer(token()), &cache).allow);
@@ -99,7 +99,7 @@ TEST_CASE("matches are computed once per snapshot, and again after a swap") {
   mesh.policy.policies[0].rules[0] = rule("gold", {with_scopes({"gold"})});
   const auto second = mesh.snapshot();
   CHECK(ask(*second, Request().bearer(token()), &cache).reason == Reason::scope_insufficient);
-  CHECK(cache.find(token()) == kept);
+  CHECK(cache.find(token(), cache.hash(token())) == kept);
 }
 
 TEST_CASE("a claim becomes a header's value that has one meaning") {

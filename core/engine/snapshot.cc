@@ -28,6 +28,13 @@ std::string fingerprint(const ProviderSettings& provider, const bundle::JwksFile
   return sha256(bundle::write_jwks(own));
 }
 
+Generation generation_of(std::string_view text) {
+  Generation out;
+  const std::string digest = sha256(text);
+  std::copy_n(digest.begin(), out.size(), out.begin());
+  return out;
+}
+
 bool is_template(std::string_view issuer) {
   return issuer.find("{tenantid}") != std::string_view::npos;
 }
@@ -65,8 +72,8 @@ void Snapshot::index_providers(const bundle::JwksFile& keys) {
     }
     for (const ForwardedClaim& claim : provider.forward_claims) headers.insert(to_lower(claim.header));
   }
-  for (const auto& [issuer, prints] : named) generations_.emplace(issuer, sha256(prints + any));
-  other_generation_ = sha256(any);
+  for (const auto& [issuer, prints] : named) generations_.emplace(issuer, generation_of(prints + any));
+  other_generation_ = generation_of(any);
   identity_headers_.assign(headers.begin(), headers.end());
 }
 
@@ -78,7 +85,7 @@ std::optional<std::size_t> Snapshot::provider_index(std::string_view id) const {
   return static_cast<std::size_t>(at - all.begin());
 }
 
-const std::string& Snapshot::generation(std::string_view issuer) const {
+const Generation& Snapshot::generation(std::string_view issuer) const {
   const auto found = generations_.find(issuer);
   return found == generations_.end() ? other_generation_ : found->second;
 }

@@ -1,6 +1,7 @@
 // All that decisions of one workload need, built from one bundle: parsed off the event loop, swapped in as one pointer.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -20,6 +21,9 @@ namespace meshauth::engine {
 
 /// Whose policies count: those that decide, or those together with the audit policies.
 enum class View : std::uint8_t { Enforced, WithAudit };
+
+/// A SHA-256.
+using Generation = std::array<char, 32>;
 
 /// Not thread-safe (it holds a Verifier); may be built in one thread and then used in another.
 class Snapshot {
@@ -49,8 +53,8 @@ class Snapshot {
   const policy::Match& anonymous() const { return *anonymous_; }
 
   /// What the verdict on a token of that issuer depends on: settings and keys of every provider that could vouch for
-  /// it. A verified token stays verified (until it expires) while this is the same. 32 bytes.
-  const std::string& generation(std::string_view issuer) const;
+  /// it. A verified token stays verified (until it expires) while this is the same.
+  const Generation& generation(std::string_view issuer) const;
 
   /// Names of the headers that tell the application who calls, lower case, sorted: a client's own never pass.
   const std::vector<std::string>& identity_headers() const { return identity_headers_; }
@@ -67,8 +71,8 @@ class Snapshot {
   void index_providers(const bundle::JwksFile& keys);
 
   std::uint64_t id_;
-  std::map<std::string, std::string, std::less<>> generations_;  // by issuer
-  std::string other_generation_;                                 // of an issuer that no provider spells out
+  std::map<std::string, Generation, std::less<>> generations_;  // by issuer
+  Generation other_generation_{};                               // of an issuer that no provider spells out
   jose::Verifier verifier_;
   policy::Engine engine_;
   ProviderMask all_, enforced_;

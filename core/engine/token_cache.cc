@@ -15,7 +15,7 @@ TokenCache::TokenCache(std::size_t bytes, std::uint64_t seed)
     : seed_(seed), sets_(std::max<std::size_t>(1, bytes / kBytesPerSet)) {}
 
 std::uint64_t TokenCache::hash(std::string_view token) const noexcept {
-  return XXH3_64bits_withSeed(token.data(), token.size(), seed_);
+  return XXH3_64bits_withSeed(token.data(), token.size(), seed_) | 1;
 }
 
 TokenCache::Set& TokenCache::set_of(std::uint64_t hash) noexcept {
@@ -23,66 +23,68 @@ TokenCache::Set& TokenCache::set_of(std::uint64_t hash) noexcept {
   return sets_[static_cast<std::size_t>((static_cast<unsigned __int128>(hash) * sets_.size()) >> 64)];
 }
 
-TokenCache::Way* TokenCache::find_in(Set& set, std::uint64_t hash, std::string_view token) noexcept {
-  for (Way& way : set.ways) {
-    if (way.caller && way.hash == hash && way.caller->token == token) return &way;
+std::size_t TokenCache::find_in(const Set& set, std::uint64_t hash, std::string_view token) noexcept {
+  for (std::size_t i = 0; i < kWays; ++i) {
+    if (set.hashes[i] == hash && set.ways[i].caller->token == token) return i;
   }
-  return nullptr;
+  return kWays;
 }
 
-TokenCache::Way* TokenCache::victim(Set& set, double now) noexcept {
-  Way* oldest = nullptr;
-  for (Way& way : set.ways) {
-    if (!way.caller) continue;
-    if (now >= way.caller->expires) return &way;
-    if (!oldest || way.used < oldest->used) oldest = &way;
+/// Of a set with at least one in it.
+std::size_t TokenCache::victim(const Set& set, double now) noexcept {
+  std::size_t oldest = kWays;
+  for (std::size_t i = 0; i < kWays; ++i) {
+    if (set.hashes[i] == 0) continue;
+    if (now >= set.ways[i].caller->expires) return i;
+    if (oldest == kWays || set.ways[i].used < set.ways[oldest].used) oldest = i;
   }
   return oldest;
 }
 
-void TokenCache::clear(Set& set, Way& way) noexcept {
-  set.bytes -= way.bytes;
-  bytes_ -= way.bytes;
+void TokenCache::clear(Set& set, std::size_t way) noexcept {
+  set.bytes -= set.ways[way].bytes;
+  bytes_ -= set.ways[way].bytes;
   --size_;
-  way = {};
+  set.hashes[way] = 0;
+  set.ways[way] = {};
 }
 
-std::shared_ptr<Caller> TokenCache::find(std::string_view token) {
-  const std::uint64_t key = hash(token);
-  Way* way = find_in(set_of(key), key, token);
-  if (!way) {
+std::shared_ptr<Caller> TokenCache::find(std::string_view token, std::uint64_t hash) {
+  Set& set = set_of(hash);
+  const std::size_t way = find_in(set, hash, token);
+  if (way == kWays) {
     ++misses_;
     return nullptr;
   }
   ++hits_;
-  way->used = ++tick_;
-  return way->caller;
+  set.ways[way].used = ++tick_;
+  return set.ways[way].caller;
 }
 
-void TokenCache::insert(std::shared_ptr<Caller> caller, double now) {
+void TokenCache::insert(std::shared_ptr<Caller> caller, std::uint64_t hash, double now) {
   const std::size_t bytes = size_of(*caller);
   if (bytes > kBytesPerSet) return;
-  const std::uint64_t key = hash(caller->token);
-  Set& set = set_of(key);
-  if (Way* same = find_in(set, key, caller->token)) clear(set, *same);
+  Set& set = set_of(hash);
+  if (const std::size_t same = find_in(set, hash, caller->token); same != kWays) clear(set, same);
   const auto empty = [&] {
-    return std::find_if(std::begin(set.ways), std::end(set.ways), [](const Way& way) { return !way.caller; });
+    return static_cast<std::size_t>(std::find(std::begin(set.hashes), std::end(set.hashes), 0) -
+                                    std::begin(set.hashes));
   };
-  auto into = empty();
-  while (into == std::end(set.ways) || set.bytes + bytes > kBytesPerSet) {
-    clear(set, *victim(set, now));
+  std::size_t into = empty();
+  while (into == kWays || set.bytes + bytes > kBytesPerSet) {
+    clear(set, victim(set, now));
     into = empty();
   }
-  *into = Way{key, ++tick_, bytes, std::move(caller)};
+  set.hashes[into] = hash;
+  set.ways[into] = Way{++tick_, bytes, std::move(caller)};
   set.bytes += bytes;
   bytes_ += bytes;
   ++size_;
 }
 
-void TokenCache::erase(std::string_view token) {
-  const std::uint64_t key = hash(token);
-  Set& set = set_of(key);
-  if (Way* way = find_in(set, key, token)) clear(set, *way);
+void TokenCache::erase(std::string_view token, std::uint64_t hash) {
+  Set& set = set_of(hash);
+  if (const std::size_t way = find_in(set, hash, token); way != kWays) clear(set, way);
 }
 
 }  // namespace meshauth::engine

@@ -20,11 +20,14 @@ class TokenCache {
   /// bytes: about how much memory the entries may take. seed: random, per process.
   TokenCache(std::size_t bytes, std::uint64_t seed);
 
+  /// What the functions below take together with the token, so that it is made once. Never 0.
+  std::uint64_t hash(std::string_view token) const noexcept;
+
   /// nullptr: not there.
-  std::shared_ptr<Caller> find(std::string_view token);
+  std::shared_ptr<Caller> find(std::string_view token, std::uint64_t hash);
   /// Takes the place of the same token, else of an empty, an expired or the least recently used one.
-  void insert(std::shared_ptr<Caller> caller, double now);
-  void erase(std::string_view token);
+  void insert(std::shared_ptr<Caller> caller, std::uint64_t hash, double now);
+  void erase(std::string_view token, std::uint64_t hash);
 
   std::size_t size() const { return size_; }
   std::size_t bytes() const { return bytes_; }
@@ -34,21 +37,20 @@ class TokenCache {
  private:
   static constexpr std::size_t kWays = 16;
   struct Way {
-    std::uint64_t hash = 0;
     std::uint64_t used = 0;  // tick of the last use
     std::size_t bytes = 0;
     std::shared_ptr<Caller> caller;
   };
   struct Set {
+    std::uint64_t hashes[kWays] = {};  // together, since all are looked at; 0: empty
     Way ways[kWays];
     std::size_t bytes = 0;
   };
 
-  std::uint64_t hash(std::string_view token) const noexcept;
   Set& set_of(std::uint64_t hash) noexcept;
-  static Way* find_in(Set& set, std::uint64_t hash, std::string_view token) noexcept;
-  static Way* victim(Set& set, double now) noexcept;
-  void clear(Set& set, Way& way) noexcept;
+  static std::size_t find_in(const Set& set, std::uint64_t hash, std::string_view token) noexcept;  // kWays: not there
+  static std::size_t victim(const Set& set, double now) noexcept;
+  void clear(Set& set, std::size_t way) noexcept;
 
   std::uint64_t seed_;
   std::uint64_t tick_ = 0, hits_ = 0, misses_ = 0;

@@ -13,7 +13,7 @@ using simdjson::dom::element;
 constexpr double kDateLimit = 9007199254740992.0;  // 2^53: beyond it a double cannot tell seconds apart
 
 template <class... Args>
-Failure failure(Stage stage, Reason reason, fmt::format_string<Args...> format, Args&&... args) {
+[[gnu::cold]] Failure failure(Stage stage, Reason reason, fmt::format_string<Args...> format, Args&&... args) {
   return {stage, reason, fmt::format(format, std::forward<Args>(args)...)};
 }
 

@@ -75,14 +75,14 @@ Inspection inspect(std::string_view token, const ProviderSettings& provider, con
   Inspection out;
   show(token, out);
   JsonReader reader;
-  const auto jws = read_jws(token, reader);
-  if (!jws) {
-    out.checks.push_back(check_of("form and header", jws.error()));
+  Jws jws;
+  if (const auto read = read_jws(token, reader, jws); !read) {
+    out.checks.push_back(check_of("form and header", read.error()));
     return out;
   }
   out.checks.push_back(check_of("form and header", std::nullopt));
   std::vector<Check> rest;
-  out.checks.push_back(check_payload(*jws, provider, now, rest));
+  out.checks.push_back(check_payload(jws, provider, now, rest));
   out.checks.insert(out.checks.end(), rest.begin(), rest.end());
   if (keys == nullptr) {
     out.checks.push_back(skipped_check("signature", "no key set was given"));

@@ -10,7 +10,7 @@ using simdjson::dom::element;
 using simdjson::dom::object;
 
 template <class... Args>
-tl::unexpected<Refusal> refuse(Reason reason, fmt::format_string<Args...> format, Args&&... args) {
+[[gnu::cold]] tl::unexpected<Refusal> refuse(Reason reason, fmt::format_string<Args...> format, Args&&... args) {
   Refusal refusal;
   refusal.reason = reason;
   refusal.detail = fmt::format(format, std::forward<Args>(args)...);
@@ -78,6 +78,7 @@ tl::expected<void, Refusal> read_header(std::string_view json, JsonReader& reade
     return refuse(Reason::header_forbidden, "the header has {}, which no signed JWT here may have", header.forbidden);
   }
   out.algorithm = *algorithm;
+  out.curve = {};
   if (alg == "Ed25519") out.curve = "Ed25519";
   if (alg == "Ed448") out.curve = "Ed448";
   out.kid = text_or_empty(header.kid);
@@ -87,7 +88,7 @@ tl::expected<void, Refusal> read_header(std::string_view json, JsonReader& reade
 
 }  // namespace
 
-tl::expected<Jws, Refusal> read_jws(std::string_view token, JsonReader& reader) {
+tl::expected<void, Refusal> read_jws(std::string_view token, JsonReader& reader, Jws& out) {
   if (token.size() > kMaxTokenBytes) {
     return refuse(Reason::token_too_large, "the token has {} bytes; at most {}", token.size(), kMaxTokenBytes);
   }
@@ -96,18 +97,14 @@ tl::expected<Jws, Refusal> read_jws(std::string_view token, JsonReader& reader) 
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
     return refuse(Reason::token_segments, "the token does not have exactly three segments");
   }
-  const auto header = base64url_decode(token.substr(0, first));
-  if (!header) return refuse(Reason::base64_invalid, "the header is not canonical base64url");
-  auto payload = base64url_decode(token.substr(first + 1, second - first - 1));
-  if (!payload) return refuse(Reason::base64_invalid, "the payload is not canonical base64url");
-  auto signature = base64url_decode(token.substr(second + 1));
-  if (!signature) return refuse(Reason::base64_invalid, "the signature is not canonical base64url");
-  Jws out;
-  if (auto read = read_header(*header, reader, out); !read) return tl::unexpected(std::move(read.error()));
+  const auto not_canonical = [](std::string_view which) {
+    return refuse(Reason::base64_invalid, "the {} is not canonical base64url", which);
+  };
+  if (!base64url_decode(token.substr(0, first), out.header)) return not_canonical("header");
+  if (!base64url_decode(token.substr(first + 1, second - first - 1), out.payload)) return not_canonical("payload");
+  if (!base64url_decode(token.substr(second + 1), out.signature)) return not_canonical("signature");
   out.signing_input = token.substr(0, second);
-  out.payload = std::move(*payload);
-  out.signature = std::move(*signature);
-  return out;
+  return read_header(out.header, reader, out);
 }
 
 }  // namespace meshauth::jose

@@ -19,29 +19,29 @@ bool KeyRing::fits(std::size_t index, const Jws& jws) const {
   return algorithms_[index].contains(jws.algorithm) && (jws.curve.empty() || jws.curve == set_.keys[index].crv);
 }
 
-Selection KeyRing::select(const Jws& jws) const {
-  Selection out;
+void KeyRing::select(const Jws& jws, Selection& out) const {
+  out.reason = Reason::none;
+  out.keys.clear();
   if (!jws.kid) {
     for (std::size_t i = 0; i < set_.keys.size(); ++i) {
       if (fits(i, jws)) out.keys.push_back(i);
     }
     if (out.keys.empty()) out.reason = Reason::kid_missing_no_key;
-    return out;
+    return;
   }
   if (ambiguous_.contains(*jws.kid)) {
     out.reason = Reason::kid_ambiguous;
-    return out;
+    return;
   }
   const auto found = by_kid_.find(*jws.kid);
   if (found == by_kid_.end()) {
     out.reason = Reason::kid_unknown;
-    return out;
+    return;
   }
   for (const std::size_t i : found->second) {
     if (fits(i, jws)) out.keys.push_back(i);
   }
   if (out.keys.empty()) out.reason = Reason::alg_key_mismatch;
-  return out;
 }
 
 bool KeyRing::verify(const Digests& digests, std::size_t index, const Jws& jws) {

@@ -17,7 +17,7 @@ namespace meshauth::jose {
 /// Without a kid that many keys are tried (RFC 7515 has no bound; each costs a signature).
 constexpr std::size_t kMaxKeysTried = 4;
 
-/// Which keys may have signed a token; reason is none if there is at least one.
+/// Which keys may have signed a token; reason is none if there is at least one. Its memory is used again.
 struct Selection {
   Reason reason = Reason::none;
   std::vector<std::size_t> keys;
@@ -31,7 +31,7 @@ class KeyRing {
   const Jwk& jwk(std::size_t index) const { return set_.keys[index]; }
 
   /// By kid: kid_unknown, kid_ambiguous, alg_key_mismatch. Without one, the keys that fit: kid_missing_no_key.
-  Selection select(const Jws& jws) const;
+  void select(const Jws& jws, Selection& out) const;
 
   /// The same key under two names is one PublicKey: its number, for remembering what was already verified.
   std::size_t material(std::size_t index) const { return material_[index]; }

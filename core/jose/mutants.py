@@ -12,7 +12,7 @@ MUTANTS = [
     ("jws.cc", "if (name.starts_with(kApplication)) name.erase(0, kApplication.size());", "", "application/ of typ"),
     # the algorithm
     ("claims.cc", "if (provider.algorithms.contains(jws.algorithm)) return std::nullopt;", "return std::nullopt;", "any algorithm"),
-    ("verifier.cc", "if (!allowed.contains(jws->algorithm)) {", "if (false) {", "any algorithm by --signature-only"),
+    ("verifier.cc", "if (!allowed.contains(jws.algorithm)) {", "if (false) {", "any algorithm by --signature-only"),
     ("signature.cc", "if (signature.size() != signature_bytes_) return false;", "", "signatures of another length"),
     ("signature.cc", "if (curve_ != nullptr && curve_->algorithm != algorithm) return false;", "", "the curve's algorithm"),
     ("signature.cc", "if (curve_ == nullptr && algorithm >= Algorithm::ES256) return false;", "", "RSA keys and ES"),
@@ -20,7 +20,7 @@ MUTANTS = [
     ("signature.cc", "return !zero && value < order;", "return !zero;", "r or s beyond the order"),
     ("signature.cc", "der_bytes != 0 && EVP_PKEY_verify(context, der, der_bytes, hash, hash_bytes) == 1", "der_bytes != 0", "ECDSA"),
     ("signature.cc", "return EVP_PKEY_verify(context, bytes_of(signature), signature.size(), hash, hash_bytes) == 1;", "return true;", "RSA-PSS"),
-    ("rsa.cc", "== size && encoded_ == wanted_;", "== size;", "RSA PKCS #1"),
+    ("rsa.cc", "raise() && BN_cmp(power_.get(), wanted_.get()) == 0;", "raise();", "RSA PKCS #1"),
     ("rsa.cc", "if (BN_cmp(signature_.get(), modulus_.get()) >= 0) return false;", "", "a signature that is not below the modulus"),
     ("signature.cc", "EVP_DigestVerify(context, bytes_of(signature), signature.size(), bytes_of(input), input.size()) == 1;", "true;", "EdDSA"),
     ("signature.cc", "RSA_PSS_SALTLEN_DIGEST", "RSA_PSS_SALTLEN_AUTO", "PSS with a salt of any length"),

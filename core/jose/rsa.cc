@@ -31,20 +31,34 @@ Ossl<BIGNUM> parameter(EVP_PKEY* key, const char* name) {
   return Ossl<BIGNUM>(value);
 }
 
-/// EMSA-PKCS1-v1_5 (RFC 8017 section 9.2). False if there is no room for it.
-bool encode(Algorithm algorithm, std::string_view digest, std::string& out) noexcept {
+constexpr Algorithm kAlgorithms[] = {Algorithm::RS256, Algorithm::RS384, Algorithm::RS512};
+
+/// EMSA-PKCS1-v1_5 (RFC 8017 section 9.2) of a digest of zeros, as a number of that many bytes: the digest is at its
+/// end, and so the encoding of any digest is this plus that. Null if there is no room for it.
+Ossl<BIGNUM> frame(Algorithm algorithm, std::size_t bytes) {
   constexpr std::size_t kFrame = 3, kLeastPadding = 8;  // 00 01 .. 00; at least eight ff
   const std::string_view info = digest_info(algorithm);
-  const std::size_t tail = info.size() + digest.size();
-  if (info.empty() || static_cast<unsigned char>(info.back()) != digest.size()) return false;
-  if (out.size() < tail + kFrame + kLeastPadding) return false;
-  const auto begin = out.begin(), text = out.end() - static_cast<std::ptrdiff_t>(tail);
-  begin[0] = '\x00';
+  const std::size_t tail = info.size() + static_cast<unsigned char>(info.back());
+  if (bytes < tail + kFrame + kLeastPadding) return nullptr;
+  std::string text(bytes, '\0');
+  const auto begin = text.begin(), end = text.end() - static_cast<std::ptrdiff_t>(tail);
   begin[1] = '\x01';
-  std::fill(begin + 2, text - 1, '\xff');
-  text[-1] = '\x00';
-  std::copy(digest.begin(), digest.end(), std::copy(info.begin(), info.end(), text));
-  return true;
+  std::fill(begin + 2, end - 1, '\xff');
+  std::copy(info.begin(), info.end(), end);
+  Ossl<BIGNUM> out(BN_bin2bn(bytes_of(text), static_cast<int>(bytes), nullptr));
+  if (!out) throw std::bad_alloc();
+  return out;
+}
+
+/// R^-65536 mod the modulus, where R is that of Montgomery's form.
+Ossl<BIGNUM> left_by_squarings(const BIGNUM* modulus, BN_MONT_CTX* montgomery, BN_CTX* context) {
+  Ossl<BIGNUM> out(BN_new()), power(BN_new());
+  if (!out || !power || BN_one(out.get()) != 1 || BN_set_word(power.get(), 1UL << 16) != 1 ||
+      BN_from_montgomery(out.get(), out.get(), montgomery, context) != 1 ||
+      BN_mod_exp(out.get(), out.get(), power.get(), modulus, context) != 1) {
+    throw std::bad_alloc();
+  }
+  return out;
 }
 
 }  // namespace
@@ -54,39 +68,60 @@ RsaPkcs1::RsaPkcs1(EVP_PKEY* key)
       exponent_(parameter(key, OSSL_PKEY_PARAM_RSA_E)),
       signature_(BN_new()),
       power_(BN_new()),
+      wanted_(BN_new()),
       context_(BN_CTX_new()),
       montgomery_(BN_MONT_CTX_new()),
-      usual_exponent_(BN_is_word(exponent_.get(), kUsualExponent) == 1),
-      encoded_(static_cast<std::size_t>(BN_num_bytes(modulus_.get())), '\0'),
-      wanted_(encoded_) {
-  if (!signature_ || !power_ || !context_ || !montgomery_) throw std::bad_alloc();
+      bytes_(static_cast<std::size_t>(BN_num_bytes(modulus_.get()))) {
+  if (!signature_ || !power_ || !wanted_ || !context_ || !montgomery_) throw std::bad_alloc();
+  for (std::size_t i = 0; i < frames_.size(); ++i) frames_[i] = frame(kAlgorithms[i], bytes_);
   // Of an even modulus, which no key has, there is none: every signature is refused.
   if (BN_MONT_CTX_set(montgomery_.get(), modulus_.get(), context_.get()) != 1) montgomery_ = nullptr;
+  if (!montgomery_ || BN_is_word(exponent_.get(), kUsualExponent) != 1) return;
+  scale_ = left_by_squarings(modulus_.get(), montgomery_.get(), context_.get());
+  for (const auto& frame : frames_) {
+    if (frame && BN_mod_mul(frame.get(), frame.get(), scale_.get(), modulus_.get(), context_.get()) != 1)
+      throw std::bad_alloc();
+  }
 }
 
-/// power_ = signature ^ exponent mod modulus. The usual exponent is 2^16 + 1: sixteen squarings in Montgomery's form,
-/// and the product with the signature as it is, which also ends that form.
-bool RsaPkcs1::raise(const BIGNUM* signature) noexcept {
+/// power_ = signature ^ exponent * scale mod modulus. A product in Montgomery's form is that of both factors and R^-1.
+/// The usual exponent is 2^16 + 1: sixteen squarings of the signature as it is, and a product with it, leave R^-65536;
+/// to take the signature into that form first and have no factor left would be one more product, and the slowest.
+bool RsaPkcs1::raise() noexcept {
   BIGNUM* power = power_.get();
-  if (!usual_exponent_) {
+  const BIGNUM* signature = signature_.get();
+  if (!scale_) {
     return BN_mod_exp_mont(power, signature, exponent_.get(), modulus_.get(), context_.get(), montgomery_.get()) == 1;
   }
-  if (BN_to_montgomery(power, signature, montgomery_.get(), context_.get()) != 1) return false;
-  for (int i = 0; i < 16; ++i) {
-    if (BN_mod_mul_montgomery(power, power, power, montgomery_.get(), context_.get()) != 1) return false;
+  const auto times = [&](const BIGNUM* a, const BIGNUM* b) {
+    return BN_mod_mul_montgomery(power, a, b, montgomery_.get(), context_.get()) == 1;
+  };
+  if (!times(signature, signature)) return false;
+  for (int i = 1; i < 16; ++i) {
+    if (!times(power, power)) return false;
   }
-  return BN_mod_mul_montgomery(power, power, signature, montgomery_.get(), context_.get()) == 1;
+  return times(power, signature);
+}
+
+/// wanted_ = the encoding of the digest * scale mod modulus.
+bool RsaPkcs1::encode(Algorithm algorithm, std::string_view digest) noexcept {
+  const auto at = std::find(std::begin(kAlgorithms), std::end(kAlgorithms), algorithm);
+  if (at == std::end(kAlgorithms) || static_cast<unsigned char>(digest_info(algorithm).back()) != digest.size())
+    return false;
+  const BIGNUM* frame = frames_[static_cast<std::size_t>(at - std::begin(kAlgorithms))].get();
+  BIGNUM* wanted = wanted_.get();
+  if (frame == nullptr || BN_bin2bn(bytes_of(digest), static_cast<int>(digest.size()), wanted) == nullptr) return false;
+  if (!scale_) return BN_add(wanted, wanted, frame) == 1;
+  // The digest is short, and so are this product and this division.
+  return BN_mul(wanted, wanted, scale_.get(), context_.get()) == 1 && BN_add(wanted, wanted, frame) == 1 &&
+         BN_nnmod(wanted, wanted, modulus_.get(), context_.get()) == 1;
 }
 
 bool RsaPkcs1::verify(Algorithm algorithm, std::string_view digest, std::string_view signature) noexcept {
-  const auto size = static_cast<int>(encoded_.size());
-  if (!montgomery_ || signature.size() != encoded_.size()) return false;
-  if (!encode(algorithm, digest, wanted_)) return false;
-  if (BN_bin2bn(bytes_of(signature), size, signature_.get()) == nullptr) return false;
+  if (!montgomery_ || signature.size() != bytes_) return false;
+  if (BN_bin2bn(bytes_of(signature), static_cast<int>(bytes_), signature_.get()) == nullptr) return false;
   if (BN_cmp(signature_.get(), modulus_.get()) >= 0) return false;  // RFC 8017 section 5.2.2, step 1
-  if (!raise(signature_.get())) return false;
-  auto* encoded = reinterpret_cast<unsigned char*>(encoded_.data());
-  return BN_bn2binpad(power_.get(), encoded, size) == size && encoded_ == wanted_;
+  return encode(algorithm, digest) && raise() && BN_cmp(power_.get(), wanted_.get()) == 0;
 }
 
 }  // namespace meshauth::jose

@@ -1,8 +1,10 @@
 #include "core/jose/verifier.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <unordered_map>
 
 #include "core/base/text.h"
@@ -16,9 +18,14 @@ namespace {
 
 /// What one key source said of this token, so that the next provider of the same source does not ask again.
 struct Asked {
-  KeyRing* ring;
+  KeyRing* ring = nullptr;
   Selection selection;
   std::vector<std::pair<std::size_t, bool>> verified;  ///< by material
+};
+
+/// Texts that are looked up without a copy.
+struct TextHash : std::hash<std::string_view> {
+  using is_transparent = void;
 };
 
 /// What the providers said, together.
@@ -28,7 +35,7 @@ struct Vouched {
   std::vector<std::string> unknown_kid_sources;
 };
 
-Refusal refusal_of(Failure failure) {
+[[gnu::cold]] Refusal refusal_of(Failure failure) {
   Refusal out;
   out.reason = failure.reason;
   out.detail = std::move(failure.detail);
@@ -56,21 +63,27 @@ std::string_view selection_detail(Reason reason) {
 
 struct Verifier::Impl {
   std::vector<ProviderSettings> providers;
-  std::vector<std::size_t> by_id;                                       ///< providers' indices, by id
-  std::unordered_map<std::string, std::vector<std::size_t>> by_issuer;  ///< positions in by_id, ascending
-  std::vector<std::size_t> by_template;                                 ///< the same, of issuers with {tenantid}
+  std::vector<std::size_t> by_id;  ///< providers' indices, by id
+  /// Positions in by_id, ascending.
+  std::unordered_map<std::string, std::vector<std::size_t>, TextHash, std::equal_to<>> by_issuer;
+  std::vector<std::size_t> by_template;  ///< the same, of issuers with {tenantid}
   std::map<std::string, KeyRing> rings;
   std::vector<KeyRing*> ring_of;  ///< by provider
   JsonReader headers, payloads;
   Digests digests;
 
+  // Of the token that is looked at; their memory is used again.
+  Jws jws;
+  std::vector<std::size_t> candidates;
+  std::vector<Asked> asked;
+  std::size_t asked_count = 0;
+
   Impl(std::vector<ProviderSettings> settings, std::map<std::string, KeySet> key_sets);
 
-  std::vector<std::size_t> candidates(const TokenClaims& claims) const;
-  Asked& ask(std::vector<Asked>& asked, KeyRing* ring, const Jws& jws) const;
-  std::optional<Failure> check_key(std::size_t provider, const Jws& jws, const TokenClaims& claims, Asked& asked);
-  tl::expected<Vouched, Refusal> judge(const Jws& jws, const TokenClaims& claims, double now,
-                                       const std::vector<bool>& only);
+  void find_candidates(const TokenClaims& claims);
+  Asked& ask(KeyRing* ring);
+  std::optional<Failure> check_key(std::size_t provider, const TokenClaims& claims, Asked& source);
+  tl::expected<Vouched, Refusal> judge(const TokenClaims& claims, double now, const std::vector<bool>& only);
 };
 
 Verifier::Impl::Impl(std::vector<ProviderSettings> settings, std::map<std::string, KeySet> key_sets)
@@ -100,10 +113,11 @@ Verifier::Impl::Impl(std::vector<ProviderSettings> settings, std::map<std::strin
 }
 
 /// Indices of the providers that have the token's issuer, by id.
-std::vector<std::size_t> Verifier::Impl::candidates(const TokenClaims& claims) const {
-  std::vector<std::size_t> positions;
-  if (const auto exact = by_issuer.find(std::string(claims.issuer)); exact != by_issuer.end())
-    positions = exact->second;
+void Verifier::Impl::find_candidates(const TokenClaims& claims) {
+  auto& positions = candidates;
+  positions.clear();
+  if (const auto exact = by_issuer.find(claims.issuer); exact != by_issuer.end())
+    positions.assign(exact->second.begin(), exact->second.end());
   const std::size_t exact_count = positions.size();
   for (const std::size_t position : by_template) {
     if (issuer_matches(providers[by_id[position]].issuer, claims)) positions.push_back(position);
@@ -113,40 +127,45 @@ std::vector<std::size_t> Verifier::Impl::candidates(const TokenClaims& claims) c
     positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
   }
   std::transform(positions.begin(), positions.end(), positions.begin(), [&](std::size_t at) { return by_id[at]; });
-  return positions;
 }
 
-Asked& Verifier::Impl::ask(std::vector<Asked>& asked, KeyRing* ring, const Jws& jws) const {
-  const auto known = std::find_if(asked.begin(), asked.end(), [&](const Asked& one) { return one.ring == ring; });
-  if (known != asked.end()) return *known;
-  return asked.emplace_back(Asked{ring, ring->select(jws), {}});
+Asked& Verifier::Impl::ask(KeyRing* ring) {
+  const auto end = asked.begin() + static_cast<std::ptrdiff_t>(asked_count);
+  const auto known = std::find_if(asked.begin(), end, [&](const Asked& one) { return one.ring == ring; });
+  if (known != end) return *known;
+  if (asked_count == asked.size()) asked.emplace_back();
+  Asked& next = asked[asked_count++];
+  next.ring = ring;
+  next.verified.clear();
+  ring->select(jws, next.selection);
+  return next;
 }
 
-std::optional<Failure> Verifier::Impl::check_key(std::size_t provider, const Jws& jws, const TokenClaims& claims,
-                                                 Asked& asked) {
+std::optional<Failure> Verifier::Impl::check_key(std::size_t provider, const TokenClaims& claims, Asked& source) {
   const ProviderSettings& settings = providers[provider];
   const auto failure = [&](Stage stage, Reason reason, std::string_view what) {
     return Failure{
         stage, reason,
         fmt::format("key source {} of provider {} has {}", in_quotes(settings.key_source), settings.id, what)};
   };
-  if (asked.selection.reason != Reason::none) {
-    return failure(Stage::key, asked.selection.reason, selection_detail(asked.selection.reason));
+  if (source.selection.reason != Reason::none) {
+    return failure(Stage::key, source.selection.reason, selection_detail(source.selection.reason));
   }
   std::size_t tried = 0;
-  std::vector<std::size_t> seen;
-  for (const std::size_t key : asked.selection.keys) {
-    const std::string& bound_to = asked.ring->jwk(key).issuer;
+  std::array<std::size_t, kMaxKeysTried> seen;
+  for (const std::size_t key : source.selection.keys) {
+    const std::string& bound_to = source.ring->jwk(key).issuer;
     // A key bound to an issuer may sign for it and for what the provider calls another name of its issuer.
     if (!bound_to.empty() && !issuer_matches(bound_to, claims) && bound_to != settings.issuer) continue;
-    const std::size_t material = asked.ring->material(key);
-    if (std::find(seen.begin(), seen.end(), material) != seen.end()) continue;
-    if (++tried > kMaxKeysTried) break;
-    seen.push_back(material);
-    auto known = std::find_if(asked.verified.begin(), asked.verified.end(),
+    const std::size_t material = source.ring->material(key);
+    const auto seen_end = seen.begin() + static_cast<std::ptrdiff_t>(tried);
+    if (std::find(seen.begin(), seen_end, material) != seen_end) continue;
+    if (tried == kMaxKeysTried) break;
+    seen[tried++] = material;
+    auto known = std::find_if(source.verified.begin(), source.verified.end(),
                               [&](const auto& one) { return one.first == material; });
-    if (known == asked.verified.end()) {
-      known = asked.verified.insert(known, {material, asked.ring->verify(digests, key, jws)});
+    if (known == source.verified.end()) {
+      known = source.verified.insert(known, {material, source.ring->verify(digests, key, jws)});
     }
     if (known->second) return std::nullopt;
   }
@@ -154,18 +173,19 @@ std::optional<Failure> Verifier::Impl::check_key(std::size_t provider, const Jws
   return failure(Stage::signature, Reason::signature_invalid, "no key that made this signature");
 }
 
-tl::expected<Vouched, Refusal> Verifier::Impl::judge(const Jws& jws, const TokenClaims& claims, double now,
+tl::expected<Vouched, Refusal> Verifier::Impl::judge(const TokenClaims& claims, double now,
                                                      const std::vector<bool>& only) {
   Vouched out;
   Failure furthest{Stage::issuer, Reason::issuer_unknown, ""};
   std::string_view furthest_source;
-  std::vector<Asked> asked;
-  for (const std::size_t provider : candidates(claims)) {
+  asked_count = 0;
+  find_candidates(claims);
+  for (const std::size_t provider : candidates) {
     if (!only.empty() && !(provider < only.size() && only[provider])) continue;
     const ProviderSettings& settings = providers[provider];
     out.expires = std::min(out.expires, next_change(settings, claims, now));
     auto failed = check_claims(settings, jws, claims, now);
-    if (!failed) failed = check_key(provider, jws, claims, ask(asked, ring_of[provider], jws));
+    if (!failed) failed = check_key(provider, claims, ask(ring_of[provider]));
     if (!failed) {
       out.identities.push_back(map_claims(settings.mappings, claims.root, provider));
     } else if (failed->stage > furthest.stage) {
@@ -173,7 +193,7 @@ tl::expected<Vouched, Refusal> Verifier::Impl::judge(const Jws& jws, const Token
       furthest_source = settings.key_source;
     }
   }
-  for (const Asked& one : asked) {
+  for (const Asked& one : std::span(asked).first(asked_count)) {
     if (one.selection.reason == Reason::kid_unknown) out.unknown_kid_sources.push_back(one.ring->source());
   }
   if (!out.identities.empty()) return out;
@@ -199,9 +219,9 @@ const std::vector<ProviderSettings>& Verifier::providers() const {
 
 tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, double now,
                                                       const std::vector<bool>& only) {
-  auto jws = read_jws(token, impl_->headers);
-  if (!jws) return tl::unexpected(std::move(jws.error()));
-  const auto root = impl_->payloads.parse(jws->payload, {.bytes = kMaxTokenBytes, .depth = 32});
+  Jws& jws = impl_->jws;
+  if (auto read = read_jws(token, impl_->headers, jws); !read) return tl::unexpected(std::move(read.error()));
+  const auto root = impl_->payloads.parse(jws.payload, {.bytes = kMaxTokenBytes, .depth = 32});
   if (!root || !root->is_object()) {
     const Reason reason = root ? Reason::json_invalid : root.error();
     return tl::unexpected(refusal_of(
@@ -210,7 +230,7 @@ tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, do
   }
   const auto claims = read_claims(*root);
   if (!claims) return tl::unexpected(refusal_of(claims.error()));
-  auto vouched = impl_->judge(*jws, *claims, now, only);
+  auto vouched = impl_->judge(*claims, now, only);
   if (!vouched) {
     vouched.error().issuer = claims->issuer;
     return tl::unexpected(std::move(vouched.error()));
@@ -218,7 +238,7 @@ tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, do
   std::string_view token_id;
   if (root->at_key("jti").get(token_id) != simdjson::SUCCESS) token_id = {};
   return VerifiedToken{.claims = *root,
-                       .claims_json = std::move(jws->payload),
+                       .claims_json = jws.payload,
                        .issuer = std::string(claims->issuer),
                        .token_id = std::string(token_id),
                        .identities = std::move(vouched->identities),
@@ -228,26 +248,27 @@ tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, do
 
 tl::expected<std::string, Refusal> verify_signature(std::string_view token, const KeySet& keys, AlgorithmSet allowed) {
   JsonReader reader;
-  auto jws = read_jws(token, reader);
-  if (!jws) return tl::unexpected(std::move(jws.error()));
-  if (!allowed.contains(jws->algorithm)) {
+  Jws jws;
+  if (auto read = read_jws(token, reader, jws); !read) return tl::unexpected(std::move(read.error()));
+  if (!allowed.contains(jws.algorithm)) {
     return tl::unexpected(refusal_of(
         {Stage::algorithm, Reason::alg_not_allowed,
-         fmt::format("alg {} is not among {}", algorithm_name(jws->algorithm), fmt::join(allowed.names(), ", "))}));
+         fmt::format("alg {} is not among {}", algorithm_name(jws.algorithm), fmt::join(allowed.names(), ", "))}));
   }
   KeyRing ring("", keys);
-  const Selection selection = ring.select(*jws);
+  Selection selection;
+  ring.select(jws, selection);
   if (selection.reason != Reason::none) {
     Refusal refusal = refusal_of(
         {Stage::key, selection.reason, fmt::format("the key set has {}", selection_detail(selection.reason))});
-    if (selection.reason == Reason::kid_unknown) refusal.kid = kid_text(*jws);
+    if (selection.reason == Reason::kid_unknown) refusal.kid = kid_text(jws);
     return tl::unexpected(std::move(refusal));
   }
   const Digests digests;
   std::size_t tried = 0;
   for (const std::size_t key : selection.keys) {
     if (++tried > kMaxKeysTried) break;
-    if (ring.verify(digests, key, *jws)) return std::move(jws->payload);
+    if (ring.verify(digests, key, jws)) return std::move(jws.payload);
   }
   return tl::unexpected(
       refusal_of({Stage::signature, Reason::signature_invalid, "no key of the set made this signature"}));

@@ -30,7 +30,7 @@ struct Identity {
 /// A token that at least one provider vouches for.
 struct VerifiedToken {
   simdjson::dom::element claims;     ///< the payload; it is there until the verifier is asked again
-  std::string claims_json;           ///< the payload's bytes
+  std::string_view claims_json;      ///< the payload's bytes; as long as `claims`
   std::string issuer;                ///< iss
   std::string token_id;              ///< jti, may be empty
   std::vector<Identity> identities;  ///< by provider id, at least one
