@@ -18,7 +18,10 @@ tl::expected<std::shared_ptr<Caller>, jose::Refusal> caller_of(Snapshot& snapsho
     }
   }
   auto verified = snapshot.verifier().verify(token, now);
-  if (!verified) return tl::unexpected(std::move(verified.error()));
+  if (!verified) {
+    if (!is_token(token)) verified.error().reason = Reason::token_malformed_source;
+    return tl::unexpected(std::move(verified.error()));
+  }
   claims = verified->claims;
   auto caller = make_caller(snapshot, token, std::move(*verified));
   if (cache) cache->insert(caller, hash, now);
@@ -57,6 +60,14 @@ void refuse(Authentication& who, const Snapshot& snapshot, const ProviderMask& p
   if (all_stale(snapshot, providers, who, now)) who.reason = Reason::keys_stale;
 }
 
+/// Something is where a token should be.
+Authentication no_single_token(Reason reason) {
+  Authentication who;
+  who.reason = reason;
+  who.token_failed = true;
+  return who;
+}
+
 /// Which identities of who.caller count for these providers.
 void accept(Authentication& who, const Snapshot& snapshot, const ProviderMask& providers, double now) {
   for (std::size_t i = 0; i < who.caller->identities.size(); ++i) {
@@ -92,17 +103,14 @@ Authentication authenticate(Snapshot& snapshot, View view, std::span<const Heade
   Authentication who;
   const TokenSources& sources = snapshot.sources(view);
   const auto presented = sources.find(headers);
-  if (!presented) {
-    who.reason = presented.error();
-    who.token_failed = true;
-    return who;
-  }
+  if (!presented) return no_single_token(presented.error());
   if (!*presented) return who;
   who.source_index = (*presented)->source;
   who.source = &sources.sources()[who.source_index];
   const std::string_view token = (*presented)->token;
   const ProviderMask& providers = who.source->providers;  // of the view already
   auto caller = caller_of(snapshot, token, now, cache, who.claims);
+  if (!caller && caller.error().reason == Reason::token_malformed_source) return no_single_token(caller.error().reason);
   if (caller) {
     who.caller = std::move(*caller);
     accept(who, snapshot, providers, now);

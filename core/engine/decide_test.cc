@@ -20,6 +20,28 @@ const std::string kReader = R"("scope":"orders:read")";
 
 }  // namespace
 
+TEST_CASE("what is no token at all is told apart from a wrong one, and names no caller") {
+  const auto snapshot = usual().snapshot();
+  TokenCache cache(1 << 20, 7);
+  const std::string good = token();
+  for (const std::string text : {"a b", "\"a\"", "a\x01", "a.b c.d", "\xc3\xa9"}) {
+    CAPTURE(text);
+    const Outcome out = ask(*snapshot, Request().bearer(text), &cache);
+    CHECK(out.reason == Reason::token_malformed_source);
+    CHECK(out.token_failed);
+    CHECK(out.detail.empty());
+    CHECK(out.presented_at.header.empty());
+  }
+  for (const char extra : std::string_view(" ;\"\t\x7f")) {
+    const Outcome out = ask(*snapshot, Request().bearer(good + extra + "x"), &cache);
+    CHECK(out.reason == Reason::token_malformed_source);
+  }
+  CHECK(ask(*snapshot, Request().bearer("a.b.c"), &cache).reason == Reason::base64_invalid);
+  CHECK(ask(*snapshot, Request().bearer("a+b"), &cache).reason == Reason::token_segments);
+  CHECK(cache.size() == 0);
+  CHECK(ask(*snapshot, Request().bearer(good), &cache).allow);
+}
+
 TEST_CASE("the answers of the main job") {
   const auto snapshot = orders_mesh().snapshot();
   struct Case {

@@ -18,6 +18,10 @@ namespace meshauth::engine {
 /// A set of a bundle's providers, by index.
 using ProviderMask = std::vector<bool>;
 
+/// Of one or more characters of b64token (RFC 6750 section 2.1) or '_': a little wider than any JWT, which has its own
+/// reasons for what is wrong inside.
+bool is_token(std::string_view text) noexcept;
+
 struct Presented {
   std::string_view token;
   std::size_t source = 0;  ///< index into TokenSources::sources()
@@ -39,7 +43,8 @@ class TokenSources {
 
   /// nullopt: no token is presented (none of the places holds one with its scheme).
   /// token_multiple: more than one is, or the field is there twice or comma-joined. token_malformed_source: the scheme
-  /// is there, but no single token after it (RFC 6750 section 2.1). token_too_large: over jose::kMaxTokenBytes.
+  /// is there, but nothing after it. token_too_large: over jose::kMaxTokenBytes. What is found need not be a token:
+  /// where it is refused, is_token says whether that was why.
   tl::expected<std::optional<Presented>, Reason> find(std::span<const Header> headers) const;
 
  private:
