@@ -17,17 +17,25 @@ threaded='^(operator_.*|agent)$'
 
 say() { printf '\n=== %s\n' "$*"; }
 
+# is_ok STAGE... : none of them failed
+is_ok() {
+  local index wanted
+  for wanted in "$@"; do
+    for index in "${!names[@]}"; do
+      if [[ ${names[index]} == "$wanted" && ${results[index]} != ok ]]; then return 1; fi
+    done
+  done
+}
+
 # stage NAME FUNCTION [NEEDED STAGE...]
 stage() {
-  local name=$1 function=$2 needed index start=$SECONDS
+  local name=$1 function=$2 needed start=$SECONDS
   shift 2
   for needed in "$@"; do
-    for index in "${!names[@]}"; do
-      if [[ ${names[index]} == "$needed" && ${results[index]} != ok ]]; then
-        names+=("$name") results+=("not run") seconds+=(0) notes+=("needs '$needed'")
-        return 0
-      fi
-    done
+    if ! is_ok "$needed"; then
+      names+=("$name") results+=("not run") seconds+=(0) notes+=("needs '$needed'")
+      return 0
+    fi
   done
   say "$name"
   note=
@@ -125,14 +133,26 @@ e2e() {
   return "$code"
 }
 
-node_tests() {
-  local report=build/e2e/node-report.txt
+# The node's tests run beside the others, in namespaces of their own: both wait more than they compute.
+node_report=build/e2e/node-report.txt node_job=
+start_node_tests() {
   mkdir -p build/e2e
-  E2E_PARTS="kube helm machine earlier python" e2e/tools.sh pytest --durations=10 -c e2e/pytest.ini images/tests e2e/node_tests 2>&1 | tee "$report"
-  local code=${PIPESTATUS[0]}
-  note=$(tail -n1 "$report" | tr -d '=' | sed 's/^ *//; s/ *$//')
+  E2E_PARTS="kube helm machine earlier python" e2e/tools.sh pytest --durations=10 -c e2e/pytest.ini images/tests e2e/node_tests >"$node_report" 2>&1 &
+  node_job=$!
+}
+node_tests() {
+  local code=0
+  wait "$node_job" || code=$?
+  node_job=
+  cat "$node_report"
+  note=$(tail -n1 "$node_report" | tr -d '=' | sed 's/^ *//; s/ *$//')
   return "$code"
 }
+trap '[[ -z $node_job ]] || kill "$node_job"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+tools() { E2E_PARTS="kube helm gitops node machine earlier python" e2e/tools.sh >build/tools.log 2>&1 || { cat build/tools.log; return 1; }; }
 
 demo() { E2E_PARTS=python e2e/tools.sh pytest -q -p no:cacheprovider -c e2e/pytest.ini demo/tests; }
 tour() { python3 tools/tour.py; }
@@ -158,8 +178,10 @@ if wants unit; then
   stage "the module amid swaps and reloads: AddressSanitizer, Valgrind, its memory" module_soak "release build"
 fi
 if wants e2e; then
-  stage "end-to-end tests" e2e "release build"
-  stage "images, and end-to-end tests on a real node" node_tests "release build"
+  stage "the programs that the tests start" tools
+  if is_ok "release build" "the programs that the tests start"; then start_node_tests; fi
+  stage "end-to-end tests" e2e "release build" "the programs that the tests start"
+  stage "images, and end-to-end tests on a real node" node_tests "release build" "the programs that the tests start"
   stage "the demo, and each of its steps spoilt" demo "release build"
   stage "the tour of the README" tour "release build"
 fi
