@@ -24,7 +24,7 @@ TEST_CASE("what is no token at all is told apart from a wrong one, and names no 
   const auto snapshot = usual().snapshot();
   TokenCache cache(1 << 20, 7);
   const std::string good = token();
-  for (const std::string text : {"a b", "\"a\"", "a\x01", "a.b c.d", "\xc3\xa9"}) {
+  for (const std::string text : {"", " ", "a b", "\"a\"", "a\x01", "a.b c.d", "\xc3\xa9"}) {
     CAPTURE(text);
     const Outcome out = ask(*snapshot, Request().bearer(text), &cache);
     CHECK(out.reason == Reason::token_malformed_source);

@@ -16,7 +16,6 @@ std::string_view trim(std::string_view text) noexcept {
 }
 
 Reason check_token(std::string_view text) noexcept {
-  if (text.empty()) return Reason::token_malformed_source;
   if (text.size() <= jose::kMaxTokenBytes) return Reason::none;
   return is_token(text) ? Reason::token_too_large : Reason::token_malformed_source;
 }

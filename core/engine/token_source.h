@@ -42,9 +42,9 @@ class TokenSources {
   const std::vector<Source>& sources() const { return sources_; }
 
   /// nullopt: no token is presented (none of the places holds one with its scheme).
-  /// token_multiple: more than one is, or the field is there twice or comma-joined. token_malformed_source: the scheme
-  /// is there, but nothing after it. token_too_large: over jose::kMaxTokenBytes. What is found need not be a token:
-  /// where it is refused, is_token says whether that was why.
+  /// token_multiple: more than one is, or the field is there twice or comma-joined. token_malformed_source: a cookie
+  /// hides behind a comma. token_too_large: over jose::kMaxTokenBytes. What is found need not be a token: where it is
+  /// refused, is_token says whether that was why.
   tl::expected<std::optional<Presented>, Reason> find(std::span<const Header> headers) const;
 
  private:
