@@ -100,11 +100,21 @@ tl::expected<void, Refusal> read_jws(std::string_view token, JsonReader& reader,
   const auto not_canonical = [](std::string_view which) {
     return refuse(Reason::base64_invalid, "the {} is not canonical base64url", which);
   };
-  if (!base64url_decode(token.substr(0, first), out.header)) return not_canonical("header");
+  const std::string_view header = token.substr(0, first);
+  const bool known = !header.empty() && header == out.header;
+  std::optional<std::string> json;
+  if (!known) {
+    out.header.clear();
+    json = base64url_decode(header);
+    if (!json) return not_canonical("header");
+  }
   if (!base64url_decode(token.substr(first + 1, second - first - 1), out.payload)) return not_canonical("payload");
   if (!base64url_decode(token.substr(second + 1), out.signature)) return not_canonical("signature");
   out.signing_input = token.substr(0, second);
-  return read_header(out.header, reader, out);
+  if (known) return {};
+  auto read = read_header(*json, reader, out);
+  if (read) out.header = header;
+  return read;
 }
 
 }  // namespace meshauth::jose

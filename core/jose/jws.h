@@ -17,7 +17,7 @@ constexpr std::size_t kMaxTokenBytes = 16 * 1024;
 /// A token whose form and header are right. signing_input points into the token's text.
 struct Jws {
   std::string_view signing_input;  ///< "header.payload" as it was sent
-  std::string header;
+  std::string header;              ///< its first segment as it was sent; empty where that was refused
   std::string payload;
   std::string signature;
   Algorithm algorithm{};
@@ -31,7 +31,8 @@ struct Jws {
 /// Checks in this order: token_too_large, token_segments, base64_invalid (header, payload, signature), json_invalid
 /// json_duplicate json_too_deep (header), alg_not_allowed (missing, unknown, none, symmetric), crit_present,
 /// header_forbidden (b64, zip, enc). jwk, jku, x5u, x5c, x5t and unknown members are ignored: never sources of keys.
-/// `out`, whose memory is used again, holds anything where it is refused.
+/// `out`, whose memory is used again, holds anything where it is refused. A header that it holds already, as most
+/// tokens of one issuer have the same, is not read again.
 tl::expected<void, Refusal> read_jws(std::string_view token, JsonReader& reader, Jws& out);
 
 /// The signature alone: form, header, key selection, signature; no claim is looked at and the payload may be anything.

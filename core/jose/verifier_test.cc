@@ -292,6 +292,34 @@ TEST_CASE("a moved verifier goes on") {
   CHECK(verdict(empty, {}) == "ns/main");
 }
 
+TEST_CASE("what the token before had in its header decides nothing of this one") {
+  Draft rsa;
+  rsa.header = R"({"alg":"RS256","kid":"rsa"})";
+  rsa.signed_by = "rsa";
+  rsa.signed_as = Algorithm::RS256;
+  const Draft drafts[] = {
+      {},
+      rsa,
+      header("ES256", "none"),
+      header("\"es256\"", "\"no\""),
+      header_plus(R"("crit":["exp"])"),
+      header("JWT", "other"),
+      claims("alice", "bob"),
+      claims("2000", "1"),
+      spoilt([](std::string token) { return token.substr(token.find('.')); }),
+      spoilt([](std::string token) { return "=" + token; }),
+      spoilt([](std::string token) { return token + "A"; }),
+  };
+  World kept;
+  for (const Draft& before : drafts) {
+    for (const Draft& draft : drafts) {
+      kept.reason(before);
+      CHECK(reason_name(kept.reason(draft)) == reason_name(World().reason(draft)));
+    }
+  }
+  CHECK(kept.accepted(rsa).issuer == "https://idp");
+}
+
 TEST_CASE("no refusal repeats the token") {
   World world;
   for (const Draft& draft :
