@@ -10,22 +10,22 @@ PROGRAMS := mesh-auth-operator mesh-auth-agent meshauthctl ngx_http_mesh_auth_mo
 PART_demo := demo/run.py
 PART_cluster := e2e/cluster.py
 PART_cluster-down := e2e/cluster.py
+PART_control-plane := e2e/control_plane.py
+PART_control-plane-down := e2e/control_plane.py
 PART_e2e-node := e2e/node_tests
-PART_node := e2e/node.py
-PART_node-down := e2e/node.py
 PART_bench := bench/CMakeLists.txt
 PART_bench-smoke := e2e/bench_smoke.py
 PART_fuzz := fuzz/CMakeLists.txt
 PART_soak := tools/soak.sh
 PART_images := images/build.py
-optional := demo cluster cluster-down node node-down e2e-node bench bench-smoke fuzz soak images
+optional := demo cluster cluster-down control-plane control-plane-down e2e-node bench bench-smoke fuzz soak images
 absent := $(foreach name,$(optional),$(if $(wildcard $(PART_$(name))),,$(name)))
 has = $(if $(filter $(1),$(absent)),,yes)
 
 .PHONY: help deps build test checks unit e2e fmt lint clean $(optional)
 
 help: ## this list
-	@awk -v absent=' $(absent) ' -F ':.*## ' '/^[a-z0-9-]+:.*## / && !index(absent, " " $$1 " ") { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -v absent=' $(absent) ' -F ':.*## ' '/^[a-z0-9-]+:.*## / && !index(absent, " " $$1 " ") { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 ifneq ($(absent),)
 $(absent):
@@ -67,19 +67,19 @@ e2e-node: build ## of test: images, and end-to-end on a real node of Kubernetes 
 endif
 
 ifneq ($(call has,cluster),)
-cluster: build ## a local control plane with everything running; prints its KUBECONFIG
-	e2e/tools.sh python $(PART_cluster) up
+cluster: images ## a real Kubernetes of one node with our images, in namespaces of its own (as root); prints how to reach it
+	E2E_PARTS="kube helm machine python" e2e/tools.sh python $(PART_cluster) up
 
-cluster-down: ## ends what `make cluster` left running
-	e2e/tools.sh python $(PART_cluster) down
+cluster-down: ## takes away what `make cluster` left running
+	E2E_PARTS=python e2e/tools.sh python $(PART_cluster) down
 endif
 
-ifneq ($(call has,node),)
-node: images ## a real node of Kubernetes with our images, in namespaces of its own (as root); docs/tutorials/real-cluster.md
-	E2E_PARTS="kube helm machine python" e2e/tools.sh python $(PART_node) up
+ifneq ($(call has,control-plane),)
+control-plane: build ## a kube-apiserver alone, on loopback, with everything running beside it; prints its KUBECONFIG
+	E2E_PARTS="kube helm python" e2e/tools.sh python $(PART_control-plane) up
 
-node-down: ## takes away what `make node` left running
-	E2E_PARTS="kube helm machine python" e2e/tools.sh python $(PART_node) down
+control-plane-down: ## takes away what `make control-plane` left running
+	E2E_PARTS=python e2e/tools.sh python $(PART_control-plane) down
 endif
 
 ifneq ($(call has,bench),)

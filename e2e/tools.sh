@@ -3,7 +3,7 @@
 #
 #   e2e/tools.sh                        prepares, and prints where things are
 #   e2e/tools.sh pytest e2e/tests       prepares, then runs pytest from the pinned environment
-#   E2E_PARTS="kube python" e2e/tools.sh python e2e/cluster.py up
+#   E2E_PARTS="kube python" e2e/tools.sh python e2e/control_plane.py up
 #
 # Parts (E2E_PARTS, default kube, helm, gitops, node and python): kube, helm, gitops (what Flux and Argo CD make of a status), node
 # (Node.js for the OpenID provider), python, machine (a node of Kubernetes on this machine: what kubelet needs, CoreDNS, the

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does the tour of the README, and compares each answer with the one that stands there.
 
-    tools/tour.py             runs it, from `make cluster` to `make cluster-down`; fails where an answer differs
+    tools/tour.py             runs it, from `make control-plane` to `make control-plane-down`; fails where an answer differs
     tools/tour.py --print     the same, and prints what came
 
 Another page is walked by a test that imports walk().
@@ -89,8 +89,8 @@ def walk(todo: list[tuple[str, str | None]], shell: Shell, loud: bool = False) -
 
 
 def main() -> int:
-    if (REPO / "build/cluster/processes.json").exists():
-        sys.exit("tour: a local cluster is running, and the tour would change it: run `make cluster-down` first")
+    if (REPO / "build/control-plane/processes.json").exists():
+        sys.exit("tour: a local control plane is running, and the tour would change it: run `make control-plane-down` first")
     section = (REPO / "README.md").read_text().split("\n## The tour", 1)[1].split("\n## ", 1)[0]
     todo = steps(section)
     checked = sum(wanted is not None for _, wanted in todo)

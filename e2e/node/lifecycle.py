@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from harness.cluster import Cluster
 from harness.kubectl import Kubectl
 from harness.supervisor import Process, Supervisor, clean_environment
 from harness.wait import await_until
-from node import components, machine, settings
+from node import components, images, machine, settings
 from node.namespaces import Namespaces
 
 _LONGEST_SOCKET = 107  # bytes, of sockaddr_un
@@ -112,11 +111,8 @@ class Node:
         self.cluster = Cluster(kubectl, socket, proxy, None)
 
     def _import_box(self) -> None:
-        archive = self.folder / "box.tar"
-        if not archive.exists():
-            archive.write_bytes(box_image())
         await_until("containerd answers", lambda: self.run("ctr", "version").returncode == 0, within=60)
-        self.import_image(archive)
+        self.import_image(images.write_box(self.folder))
 
     def _await_pods_could_run(self) -> None:
         api = self.cluster.api
@@ -154,15 +150,3 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         raise RuntimeError(f"{folder} could not be removed; something in it is in use")
-
-
-def box_image() -> bytes:
-    """An image of one static program: the sandbox of every pod, and what the tests' pods run."""
-    sys.path.insert(0, str(tools.REPO / "images"))
-    import archive
-    import rootfs
-
-    own = rootfs.Tree()
-    own.add("/usr/bin/box", tools.box().read_bytes(), 0o755)
-    image = rootfs.Image("box", "box", "Small programs of the tests' pods")
-    return archive.pack(image, rootfs.Content(rootfs.Tree(), own, []), settings.SANDBOX, "1970-01-01T00:00:00Z", 0)

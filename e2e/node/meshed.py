@@ -18,7 +18,6 @@ _DRAIN = 10  # seconds; longer than the node needs to take an ending pod out of 
 _LOAD = "load-meshed"
 # Without and with the token on a connection for each request, and with it on connections that are kept.
 _PORTS = {"naked": 7011, "fresh": 7012, "kept": 7013}
-_BOX = {"image": settings.SANDBOX, "imagePullPolicy": "Never"}
 
 
 class Meshed:
@@ -117,7 +116,7 @@ class Meshed:
         spec = deployment["spec"]["template"]["spec"]
         [application] = spec["containers"]
         assert application["args"] == ["--listen=127.0.0.1:8080"], "the example's application listens elsewhere by now"
-        application |= {**_BOX, "args": ["serve", "127.0.0.1:8080"], "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN}}}}
+        application |= {"image": settings.SANDBOX, "args": ["serve", "127.0.0.1:8080"], "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN}}}}
         application["readinessProbe"]["periodSeconds"] = 1
         spec["serviceAccountName"] = "orders"
         return [deployment, *others]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness import chart, tools
+from node.images import values as image_values
 from node.lifecycle import Node
 
 _SECONDS = 120
@@ -20,11 +21,11 @@ class Release:
     def install(self, images: Mapping[str, str], *values: str) -> None:
         """Where only locked-down pods may run. images: the names of `operator` and `sidecar`; values: as for --set."""
         self.node.cluster.namespace(chart.NAMESPACE, {"pod-security.kubernetes.io/enforce": "restricted"})
-        self._helm("install", chart.RELEASE, chart.FOLDER, *_sets(images, values))
+        self._helm("install", chart.RELEASE, chart.FOLDER, *self._values(images), *_sets(values))
 
     def upgrade(self, folder: Path, images: Mapping[str, str], *values: str) -> int:
         """To the chart in the folder; the release's new revision."""
-        self._helm("upgrade", chart.RELEASE, folder, *_sets(images, values))
+        self._helm("upgrade", chart.RELEASE, folder, *self._values(images), *_sets(values))
         return self.revision()
 
     def rollback(self, revision: int) -> None:
@@ -45,6 +46,11 @@ class Release:
         names = [s["metadata"]["name"] for s in self.node.cluster.list("secret", chart.NAMESPACE, "?labelSelector=owner=helm")]
         return max(int(name.rsplit(".v", 1)[1]) for name in names)
 
+    def _values(self, images: Mapping[str, str]) -> list[str]:
+        file = self.node.folder / "values.yaml"
+        file.write_text(image_values(images))
+        return ["--values", str(file)]
+
     def _helm(self, verb: str, *arguments: object) -> str:
         command = [tools.helm(), verb, *arguments, "--namespace", chart.NAMESPACE, "--wait", f"--timeout={_SECONDS}s"]
         done = self.node.run(*(str(word) for word in command), env={"HOME": str(self.node.folder)}, timeout=_SECONDS + 30)
@@ -52,9 +58,5 @@ class Release:
         return done.stdout + done.stderr
 
 
-def _sets(images: Mapping[str, str], values: tuple[str, ...]) -> list[str]:
-    made = list(values)
-    for where, name in (("image", "operator"), ("injection.image", "sidecar")):
-        repository, tag = images[name].rsplit(":", 1)
-        made += [f"{where}.repository={repository}", f"{where}.tag={tag}", f"{where}.pullPolicy=Never"]
-    return [word for value in made for word in ("--set", value)]
+def _sets(values: tuple[str, ...]) -> list[str]:
+    return [word for value in values for word in ("--set", value)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness import pki
 from harness.kubectl import write_kubeconfig, write_private
+from node import images
 
 ADDRESS = "172.30.0.1"
 NAME = "node1"
@@ -18,7 +19,7 @@ SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"  # as ku
 PODS = "10.244.0.0/16"
 CONTAINERD = "/run/containerd/containerd.sock"
 DNS_READY_PORT = 8181
-SANDBOX = "localhost/mesh-auth-e2e/box:1"
+SANDBOX = images.OWN["box"]
 
 # Who may do what is built into RBAC for these names.
 _USERS = {

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from harness import chart, tools
 from harness.wait import await_until
+from node import images as own
 from node import machine
 from node.lifecycle import Node
 from node.release import Release
@@ -47,12 +45,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 
 @pytest.fixture(scope="session")
 def images():
-    """Our images as archives of this tree's programs; their names."""
-    build = [sys.executable, str(tools.REPO / "images" / "build.py")]
-    made = subprocess.run([*build, "-o", str(_IMAGES)], capture_output=True, text=True, timeout=120)
-    assert made.returncode == 0, made.stdout + made.stderr
-    names = subprocess.run([*build, "--reference"], capture_output=True, text=True, timeout=60, check=True).stdout.split()
-    return {name.rsplit("/", 1)[1].split(":")[0]: name for name in names}
+    """The names of our images, of this tree's programs."""
+    own.build(_IMAGES)
+    return own.OWN
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +59,8 @@ def node(supervisor, fit, images):
     try:
         made.start()
         _running = made
-        for name in images:
-            made.import_image(_IMAGES / f"{name}.tar")
+        for archive in sorted(_IMAGES.glob("*.tar")):
+            made.import_image(archive)
         yield made
     finally:
         _running = None
@@ -76,7 +71,7 @@ def node(supervisor, fit, images):
 def release(node, images):
     """The chart, installed."""
     repository, tag = images["cli"].rsplit(":", 1)
-    proof = {"image.repository": repository, "image.tag": tag, "image.pullPolicy": "Never", "withinSeconds": 60}
+    proof = {"image.repository": repository, "image.tag": tag, "withinSeconds": 60}
     made = Release(node)
     made.install(images, *(f"test.{name}={value}" for name, value in proof.items()))
     return made

@@ -8,6 +8,7 @@ import pytest
 
 from harness import tools
 from harness.supervisor import clean_environment
+from node import images as own
 from node import machine
 
 _PAGE = tools.REPO / "docs" / "tutorials" / "real-cluster.md"
@@ -19,12 +20,9 @@ def test_every_answer_of_the_tutorial_is_the_one_that_stands_there(node, images,
     import tour
 
     values = tmp_path / "values.yaml"
-    operator, sidecar = (images[name].rsplit(":", 1)[0] for name in ("operator", "sidecar"))
-    values.write_text(
-        f"image: {{repository: {operator}, pullPolicy: Never}}\ninjection: {{image: {{repository: {sidecar}, pullPolicy: Never}}}}\n"
-    )
+    values.write_text(own.values(images))
     text = _PAGE.read_text().split("\n## The commands", 1)[1].split("\n## Next", 1)[0]
-    todo = [(commands.replace("build/node/values.yaml", str(values)), wanted) for commands, wanted in tour.steps(text)]
+    todo = [(commands.replace("build/cluster/values.yaml", str(values)), wanted) for commands, wanted in tour.steps(text)]
     assert sum(wanted is not None for _, wanted in todo) >= 5
     programs = f"{tools.kube('kubectl').parent}:{tools.helm().parent}:{tools.program('meshauthctl').parent}"
     path = f"{programs}:{machine.SEARCH}"

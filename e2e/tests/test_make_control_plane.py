@@ -1,4 +1,4 @@
-"""`make cluster` and `make cluster-down`: the tour's commands work, and nothing of it stays."""
+"""`make control-plane` and `make control-plane-down`: the tour's commands work, and nothing of it stays."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from harness.ports import is_listening
 
 pytestmark = [pytest.mark.operator, pytest.mark.sidecar]
 
-_SCRIPT = tools.REPO / "e2e" / "cluster.py"
+_SCRIPT = tools.REPO / "e2e" / "control_plane.py"
 
 
 def _run(folder, verb):
-    return _say([sys.executable, str(_SCRIPT), verb], MESH_AUTH_CLUSTER_DIR=str(folder))
+    return _say([sys.executable, str(_SCRIPT), verb], MESH_AUTH_CONTROL_PLANE_DIR=str(folder))
 
 
 def _say(command, **variables):
@@ -31,9 +31,9 @@ def _say(command, **variables):
 def folder(tmp_path):
     for port in (8444, 8080):
         if is_listening(port):
-            pytest.fail(f"port {port} is taken: if `make cluster` is running, end it with `make cluster-down`")
-    yield tmp_path / "cluster"
-    assert _run(tmp_path / "cluster", "down").returncode == 0
+            pytest.fail(f"port {port} is taken: if `make control-plane` is running, end it with `make control-plane-down`")
+    yield tmp_path / "plane"
+    assert _run(tmp_path / "plane", "down").returncode == 0
 
 
 def test_a_taken_port_is_named_before_anything_is_started(folder):
