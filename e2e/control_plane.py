@@ -24,8 +24,8 @@ from harness.wait import await_until
 
 FOLDER = Path(os.environ.get("MESH_AUTH_CONTROL_PLANE_DIR") or tools.REPO / "build" / "control-plane").absolute()
 RECORD = FOLDER / "processes.json"
-ISSUER_PORT = 8444  # examples/quickstart names it
-SIDECAR_PORT = 8080  # the README's tour names it
+ISSUER_PORT = 8444  # examples/control-plane names it
+SIDECAR_PORT = 8080  # docs/tutorials/control-plane.md names it
 NAMESPACE = "shop"
 WORKLOAD = "orders"
 _WEEK = 7 * 24 * 3600
@@ -124,7 +124,7 @@ def _start_provider(supervisor: Supervisor) -> Path:
 
 
 def _start_workload(supervisor: Supervisor, made: Cluster, operator: Operator) -> None:
-    made.kubectl("apply", "-f", str(tools.REPO / "examples" / "quickstart" / "00-namespace.yaml"))
+    made.kubectl("apply", "-f", str(tools.REPO / "examples" / "control-plane" / "00-namespace.yaml"))
     space = made.namespace(NAMESPACE)
     pod = space.create_pod(WORKLOAD, f"{WORKLOAD}-0")
     application = upstream.start(supervisor)
@@ -169,7 +169,7 @@ def _next_steps() -> str:
 Next, in this folder:
 
     . {env}
-    kubectl apply -f examples/quickstart
+    kubectl apply -f examples/control-plane
     kubectl get idprov,accpol -A
     kubectl wait -n {NAMESPACE} --for=condition=Ready idprov/dev accpol/orders
     curl -i http://127.0.0.1:{SIDECAR_PORT}/orders/7

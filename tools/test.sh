@@ -183,7 +183,7 @@ if wants e2e; then
   stage "end-to-end tests" e2e "release build" "the programs that the tests start"
   stage "images, and end-to-end tests on a real node" node_tests "release build" "the programs that the tests start"
   stage "the demo, and each of its steps spoilt" demo "release build"
-  stage "the tour of the README" tour "release build"
+  stage "the tour of the control plane" tour "release build"
 fi
 
 # --- what came of it

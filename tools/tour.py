@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Does the tour of the README, and compares each answer with the one that stands there.
+"""Does the tour of the control plane, docs/tutorials/control-plane.md, and compares each answer with the one that stands there.
 
     tools/tour.py             runs it, from `make control-plane` to `make control-plane-down`; fails where an answer differs
     tools/tour.py --print     the same, and prints what came
 
-Another page is walked by a test that imports walk().
+The README is walked by a test that imports walk(): it needs a cluster.
 
 An indented block is typed into one shell; a fenced block after it is what it must print. Blanks count as one, `...` stands
 for anything, and ages, times and digests may differ.
@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
+PAGE = REPO / "docs" / "tutorials" / "control-plane.md"
 MARK = "tour-step-done"
 CHATTER = re.compile(r"[EWI]\d{4} \d\d:")  # kubectl's own log lines, which come and go
 VARIES = (
@@ -91,11 +92,10 @@ def walk(todo: list[tuple[str, str | None]], shell: Shell, loud: bool = False) -
 def main() -> int:
     if (REPO / "build/control-plane/processes.json").exists():
         sys.exit("tour: a local control plane is running, and the tour would change it: run `make control-plane-down` first")
-    section = (REPO / "README.md").read_text().split("\n## The tour", 1)[1].split("\n## ", 1)[0]
-    todo = steps(section)
+    todo = steps(PAGE.read_text())
     checked = sum(wanted is not None for _, wanted in todo)
     if checked == 0:
-        sys.exit("tour: the README has no output to compare with")
+        sys.exit(f"tour: {PAGE} has no output to compare with")
     shell = Shell(["bash"])
     try:
         faults = walk(todo, shell, "--print" in sys.argv[1:])

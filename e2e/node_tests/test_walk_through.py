@@ -1,4 +1,4 @@
-"""The tutorial of a real cluster, word for word: on the node of these tests, after all else was uninstalled."""
+"""The tour of the README, word for word: on the node of these tests, after all else was uninstalled."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from harness.supervisor import clean_environment
 from node import images as own
 from node import machine
 
-_PAGE = tools.REPO / "docs" / "tutorials" / "real-cluster.md"
+_PAGE = tools.REPO / "README.md"
+_VALUES = "build/cluster/values.yaml"
 
 
 @pytest.mark.timeout(400)
-def test_every_answer_of_the_tutorial_is_the_one_that_stands_there(node, images, tmp_path):
+def test_every_answer_of_the_tour_is_the_one_that_stands_there(node, images, tmp_path):
     sys.path.insert(0, str(tools.REPO / "tools"))
     import tour
 
     values = tmp_path / "values.yaml"
     values.write_text(own.values(images))
-    text = _PAGE.read_text().split("\n## The commands", 1)[1].split("\n## Next", 1)[0]
-    todo = [(commands.replace("build/cluster/values.yaml", str(values)), wanted) for commands, wanted in tour.steps(text)]
+    text = _PAGE.read_text().split("\n## The tour", 1)[1].split("\n## ", 1)[0]
+    (cluster, _), *steps = tour.steps(text)
+    assert cluster.startswith("make cluster\n") and _VALUES in steps[0][0], "the tour begins differently by now"
+    todo = [(commands.replace(_VALUES, str(values)), wanted) for commands, wanted in steps]
     assert sum(wanted is not None for _, wanted in todo) >= 5
     programs = f"{tools.kube('kubectl').parent}:{tools.helm().parent}:{tools.program('meshauthctl').parent}"
     path = f"{programs}:{machine.SEARCH}"

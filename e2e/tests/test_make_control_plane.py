@@ -55,7 +55,7 @@ def test_the_tour_works_and_nothing_stays(folder):
         return done.stdout
 
     assert client.get("http://127.0.0.1:8080/orders/7").status == 403
-    kubectl("apply", "-f", "examples/quickstart")
+    kubectl("apply", "-f", "examples/control-plane")
     kubectl("wait", "-n", "shop", "--for=condition=Ready", "idprov/dev", "accpol/orders", "--timeout=30s")
     kubectl("wait", "-n", "shop", "--for=condition=Programmed", "accpol/orders", "--timeout=30s")
     assert "orders" in kubectl("get", "idprov,accpol", "-A")
