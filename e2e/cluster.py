@@ -57,8 +57,7 @@ def restart() -> None:
 
 def execute(command: list[str]) -> None:
     """Becomes the command, inside."""
-    argv = Namespaces(FOLDER).enter(*command)
-    argv[1] = f"--wd={os.getcwd()}"
+    argv = Namespaces(FOLDER).enter(*command, folder=Path.cwd())
     os.environ["KUBECONFIG"] = str(_kubeconfig())
     os.environ["PATH"] = f"{_programs()}:{machine.SEARCH}"
     os.execvp(argv[0], argv)

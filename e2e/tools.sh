@@ -6,8 +6,8 @@
 #   E2E_PARTS="kube python" e2e/tools.sh python e2e/control_plane.py up
 #
 # Parts (E2E_PARTS, default kube, helm, gitops, node and python): kube, helm, gitops (what Flux and Argo CD make of a status), node
-# (Node.js for the OpenID provider), python, machine (a node of Kubernetes on this machine: what kubelet needs, CoreDNS, the
-# small programs of the tests' pods), and earlier (images and chart of a release before this one, built from this
+# (Node.js for the OpenID provider), python, box (the small programs of the tests' pods), machine (a node of Kubernetes on this
+# machine: what kubelet needs, CoreDNS, and box), and earlier (images and chart of a release before this one, built from this
 # repository's history).
 # What has to be built or installed is built once into a cache outside the work tree: $MESH_AUTH_CACHE, else
 # $XDG_CACHE_HOME/nginx-mesh-auth, else ~/.cache/nginx-mesh-auth. KUBEBUILDER_ASSETS, if set, is a folder with
@@ -36,6 +36,7 @@ parts=" ${E2E_PARTS:-kube helm gitops node python} "
 
 say() { printf 'e2e: %s\n' "$*" >&2; }
 wants() { [[ $parts == *" $1 "* ]]; }
+wants_box() { wants box || wants machine; }
 # at_least WANTED FOUND
 at_least() { [[ $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n1) == "$1" ]]; }
 
@@ -82,7 +83,6 @@ need_machine() {
     [[ -x /usr/lib/cni/$plugin ]] || miss "/usr/lib/cni/$plugin: apt-get install containernetworking-plugins"
   done
   [[ -x $coredns_dir/coredns ]] || need_go "CoreDNS"
-  [[ -x $box_dir/box ]] || need_go "the programs of the tests' pods"
 }
 
 check_present() {
@@ -102,6 +102,7 @@ check_present() {
   fi
   if wants gitops && [[ ! -x $gitops_dir/gitops ]]; then need_go "the judges of GitOps"; fi
   if wants machine; then need_machine; fi
+  if wants_box && [[ ! -x $box_dir/box ]]; then need_go "the programs of the tests' pods"; fi
   if wants earlier && [[ ! -e $earlier_dir/.complete ]]; then need_history; fi
   if wants node; then need_node; fi
   if wants python; then
@@ -143,11 +144,6 @@ build_helm() {
   GOBIN=$helm_dir/.new go_once install -ldflags "-s -w" "helm.sh/helm/v4/cmd/helm@v$kHelmVersion"
   mv "$helm_dir/.new/helm" "$helm_dir/helm"
   rmdir "$helm_dir/.new"
-}
-
-build_machine() {
-  build_once "CoreDNS" "3 minutes" "$here/coredns" "$coredns_dir/coredns" ""
-  build_once "the programs of the tests' pods" "a minute" "$here/node/box" "$box_dir/box" ""
 }
 
 build_earlier() {
@@ -214,7 +210,8 @@ venv=
 if wants kube && [[ -z ${KUBEBUILDER_ASSETS:-} ]]; then build_kube; link_kube; fi
 if wants helm && [[ ! -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm ]]; then build_helm; fi
 if wants gitops; then build_once "the judges of GitOps" "a minute" "$here/gitops" "$gitops_dir/gitops" ""; fi
-if wants machine; then build_machine; fi
+if wants machine; then build_once "CoreDNS" "3 minutes" "$here/coredns" "$coredns_dir/coredns" ""; fi
+if wants_box; then build_once "the programs of the tests' pods" "a minute" "$here/node/box" "$box_dir/box" ""; fi
 if wants earlier; then build_earlier; fi
 if wants kube && wants helm; then rm -rf "$go_cache"; fi
 if wants python; then make_venv; fi
@@ -226,7 +223,8 @@ exec 9>&-
 export MESH_AUTH_KUBE_BIN=${KUBEBUILDER_ASSETS:-$kube_dir/bin}
 export MESH_AUTH_HELM=$helm_dir/helm
 if wants gitops; then export MESH_AUTH_GITOPS=$gitops_dir/gitops; fi
-if wants machine; then export MESH_AUTH_COREDNS=$coredns_dir/coredns MESH_AUTH_BOX=$box_dir/box; fi
+if wants machine; then export MESH_AUTH_COREDNS=$coredns_dir/coredns; fi
+if wants_box; then export MESH_AUTH_BOX=$box_dir/box; fi
 if wants earlier; then export MESH_AUTH_EARLIER=$earlier_dir; fi
 [[ -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm ]] && MESH_AUTH_HELM=$KUBEBUILDER_ASSETS/helm
 MESH_AUTH_NGINX=${MESH_AUTH_NGINX:-$(find_nginx)}

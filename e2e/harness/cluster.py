@@ -112,10 +112,13 @@ def foreign_cluster(environment: Mapping[str, str]) -> tuple[Path | None, str | 
         if wanted:
             raise ForeignClusterRefused("E2E_CONTEXT is set but E2E_KUBECONFIG is not: set both, or neither")
         return None, None
-    current = (yaml.safe_load(Path(name).read_text()) or {}).get("current-context")
+    file = Path(name).absolute()
+    if not file.is_file():
+        raise ForeignClusterRefused(f"E2E_KUBECONFIG={name}: there is no such file")
+    current = (yaml.safe_load(file.read_text()) or {}).get("current-context")
     if not wanted or wanted != current:
         raise ForeignClusterRefused(
             f"E2E_KUBECONFIG={name} has the current context {current!r}, but E2E_CONTEXT is {wanted!r}. "
             "These tests write to the cluster; to allow that, set E2E_CONTEXT to the same name"
         )
-    return Path(name), wanted
+    return file, wanted

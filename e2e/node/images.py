@@ -19,6 +19,7 @@ import rootfs  # noqa: E402
 
 _BOX = rootfs.Image("box", "box", "Small programs of the tests' pods")
 NAMES = tuple(image.name for image in (*rootfs.IMAGES, _BOX))
+VERSION = own.version()
 # As in the archives. The one of a name is the same from run to run, so a node that has it needs no registry.
 OWN = {image.name: own.reference(image) for image in (*rootfs.IMAGES, _BOX)}
 

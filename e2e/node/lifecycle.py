@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness import client, tools
 from harness.cluster import Cluster
 from harness.kubectl import Kubectl
-from harness.supervisor import Process, Supervisor, clean_environment
+from harness.supervisor import Process, Supervisor
 from harness.wait import await_until
 from node import components, images, machine, settings
 from node.namespaces import Namespaces
+from node.place import Place
 
 _LONGEST_SOCKET = 107  # bytes, of sockaddr_un
 
@@ -31,8 +30,8 @@ class NodeKubectl(Kubectl):
         return self._node.namespaces.enter(*super().argv(*args))
 
 
-class Node:
-    """`cluster` has the verbs of the other end-to-end tests; here there are controllers and a kubelet."""
+class Node(Place):
+    """A node of ours: with controllers and a kubelet."""
 
     def __init__(self, supervisor: Supervisor, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -41,7 +40,6 @@ class Node:
         self._supervisor = supervisor
         self._processes: list[Process] = []
         self._keys: settings.Keys | None = None
-        self.cluster: Cluster
 
     def start(self) -> None:
         """Takes away what a node before left in the folder, and returns when a pod could be Ready."""
@@ -69,11 +67,8 @@ class Node:
         done = self.run("ctr", "-n", "k8s.io", "images", "import", archive)
         assert done.returncode == 0, f"containerd did not take {archive}: {done.stderr}"
 
-    def run(self, *command: str | os.PathLike[str], env: Mapping[str, str] | None = None, timeout: float = 120) -> Any:
-        """A command inside; its exit code and output."""
-        environment = clean_environment({"PATH": machine.SEARCH, "KUBECONFIG": str(self.kubeconfig), **(env or {})})
-        argv = self.namespaces.enter(*command)
-        return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, env=environment)
+    def enter(self, *command: str | os.PathLike[str], folder: Path | None = None) -> list[str]:
+        return self.namespaces.enter(*command, folder=folder)
 
     # --- steps
 

@@ -10,7 +10,7 @@ from harness import tools
 from harness.namespace import Namespace
 from harness.resources import access_policy, caller, identity_provider, rule
 from harness.wait import await_until
-from node import pods, settings
+from node import pods
 from node.shop import ISSUER, Shop
 
 _FOLDER = tools.REPO / "examples" / "injection"
@@ -89,7 +89,7 @@ class Meshed:
         # Without a token also those that are not Ready yet are asked, and those that end.
         parts = {"naked": [self._early, close], "fresh": [self.url, bearer, close], "kept": [self.url, bearer]}
         containers = [
-            pods.container(name, settings.SANDBOX, ["load", f"0.0.0.0:{_PORTS[name]}", base + "/orders/1", *headers])
+            pods.container(name, self.shop.box, ["load", f"0.0.0.0:{_PORTS[name]}", base + "/orders/1", *headers])
             for name, (base, *headers) in parts.items()
         ]
         self.shop.ns.apply(pods.pod(_LOAD, containers))
@@ -116,7 +116,7 @@ class Meshed:
         spec = deployment["spec"]["template"]["spec"]
         [application] = spec["containers"]
         assert application["args"] == ["--listen=127.0.0.1:8080"], "the example's application listens elsewhere by now"
-        application |= {"image": settings.SANDBOX, "args": ["serve", "127.0.0.1:8080"], "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN}}}}
+        application |= {"image": self.shop.box, "args": ["serve", "127.0.0.1:8080"], "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN}}}}
         application["readinessProbe"]["periodSeconds"] = 1
         spec["serviceAccountName"] = "orders"
         return [deployment, *others]

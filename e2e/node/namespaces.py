@@ -52,11 +52,11 @@ class Namespaces:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return int(children[0]) if children else None
 
-    def enter(self, *command: str | os.PathLike[str]) -> list[str]:
-        """The command line that runs another one inside."""
+    def enter(self, *command: str | os.PathLike[str], folder: Path | None = None) -> list[str]:
+        """The command line that runs another one inside, in `folder`, else in that of the node."""
         first = self.first_process()
         assert first, f"no node is running in {self.folder}"
-        return ["nsenter", f"--wd={self.folder}", f"--target={first}", *_ENTERED, "--", *map(os.fspath, command)]
+        return ["nsenter", f"--wd={folder or self.folder}", f"--target={first}", *_ENTERED, "--", *map(os.fspath, command)]
 
     def end(self) -> None:
         """Ends every process inside, and with the last one mounts, interfaces and rules are gone; then the control groups."""

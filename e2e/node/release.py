@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness import chart, tools
 from node.images import values as image_values
-from node.lifecycle import Node
+from node.place import Place
 
 _SECONDS = 120
 
@@ -15,7 +15,7 @@ _SECONDS = 120
 class Release:
     """One release of one chart."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Place) -> None:
         self.node = node
 
     def install(self, images: Mapping[str, str], *values: str) -> None:

@@ -10,8 +10,8 @@ from harness import tools
 from harness.namespace import Namespace
 from harness.resources import ANYONE, access_policy, caller, identity_provider, rule
 from harness.wait import await_until
-from node import pods, settings
-from node.lifecycle import Node
+from node import pods
+from node.place import Place
 
 NAME = "shop"
 ISSUER = f"https://dev-idp.{NAME}.svc.cluster.local:8444"
@@ -21,15 +21,16 @@ LOAD = {"open": ("/open", 7001), "shut": ("/shut", 7002), "edge": ("/edge", 7003
 
 
 class Shop:
-    def __init__(self, node: Node, images: dict[str, str]) -> None:
-        """`images`: the names of ours, by `sidecar` and `cli`."""
+    def __init__(self, node: Place, images: dict[str, str]) -> None:
+        """`images`: the names of ours, by `sidecar`, `cli` and `box`."""
         self.node = node
+        self.box = images["box"]
         self._images = images
         self.ns: Namespace = node.cluster.namespace(NAME, {"pod-security.kubernetes.io/enforce": "restricted"})
 
     def open(self) -> None:
         """Returns when all pods are Ready and both resources are in force."""
-        self.ns.apply([self._provider_pod(), pods.service("dev-idp", 8444), *self._orders(), _client(), _load()])
+        self.ns.apply([self._provider_pod(), pods.service("dev-idp", 8444), *self._orders(), self._client(), self._load()])
         self.await_ready("pod/dev-idp")
         self.ns.accepts(
             identity_provider(
@@ -82,7 +83,7 @@ class Shop:
         kubectl("rollout", "status", "-n", NAME, "deployment/orders", "--timeout=90s", timeout=100)
         await_until("the pods before are gone", lambda: len(self.ns.list("pod", "?labelSelector=app=orders")) == 1, within=60)
         kubectl("delete", "-n", NAME, "pod/load", "--wait=true", "--timeout=30s", timeout=40)
-        self.ns.apply(_load())
+        self.ns.apply(self._load())
         self.await_ready("pod/load")
         for name in LOAD:
             await_until(f"{name} was answered", lambda: self.counted(name)["changes"], within=30)
@@ -145,7 +146,7 @@ class Shop:
 
     def _with_images(self, text: str) -> list[dict[str, Any]]:
         documents = list(yaml.safe_load_all(text))
-        images = {"application": settings.SANDBOX, "mesh-auth": self._images["sidecar"]}
+        images = {"application": self.box, "mesh-auth": self._images["sidecar"]}
         for container in documents[0]["spec"]["template"]["spec"]["containers"]:
             container["image"] = images[container["name"]]
         return documents
@@ -157,16 +158,14 @@ class Shop:
         container |= {"readinessProbe": probe, "volumeMounts": [{"name": "state", "mountPath": "/state"}]}
         return pods.pod("dev-idp", [container], [{"name": "state", "emptyDir": {}}])
 
+    def _client(self) -> dict[str, Any]:
+        return pods.pod("client", [pods.container("client", self.box, ["pause"])])
+
+    def _load(self) -> dict[str, Any]:
+        parts = [(name, ["load", f"0.0.0.0:{port}", _ORDERS + path]) for name, (path, port) in LOAD.items()]
+        return pods.pod("load", [pods.container(name, self.box, args) for name, args in parts])
+
 
 def since(before: dict[str, Any], after: dict[str, Any]) -> dict[int, int]:
     """How often each status came between two counts."""
     return {int(s): n - before["statuses"].get(s, 0) for s, n in after["statuses"].items() if n > before["statuses"].get(s, 0)}
-
-
-def _client() -> dict[str, Any]:
-    return pods.pod("client", [pods.container("client", settings.SANDBOX, ["pause"])])
-
-
-def _load() -> dict[str, Any]:
-    parts = [(name, ["load", f"0.0.0.0:{port}", _ORDERS + path]) for name, (path, port) in LOAD.items()]
-    return pods.pod("load", [pods.container(name, settings.SANDBOX, args) for name, args in parts])

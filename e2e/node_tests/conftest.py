@@ -1,29 +1,50 @@
-"""Fixtures of the tests on a real node. One node, one release and one shop for all of them."""
+"""Fixtures of the tests on a real node: ours, or somebody else's cluster. One of it, one release and one shop for all of them."""
 
 from __future__ import annotations
+
+import contextlib
+import os
 
 import pytest
 
 from harness import chart, tools
 from harness.wait import await_until
+from node import foreign, machine
 from node import images as own
-from node import machine
+from node.foreign import Foreign
 from node.lifecycle import Node
+from node.place import Place
 from node.release import Release
 from node.shop import Shop
 
 _NODE = tools.REPO / "build" / "e2e" / "node"
 _IMAGES = tools.REPO / "build" / "e2e" / "images"
-_running: Node | None = None
+_running: Place | None = None
 
 
 @pytest.fixture(scope="session", autouse=True)
 def fit():
     """Says what is missing before any test is tried."""
+    with _stopping():
+        if not foreign.is_named(os.environ):
+            machine.check(_NODE)
+
+
+@contextlib.contextmanager
+def _stopping():
     try:
-        machine.check(_NODE)
+        yield
     except machine.Unfit as unfit:
         pytest.exit(str(unfit), returncode=1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]):
+    with _stopping():
+        if not foreign.is_named(os.environ):
+            return
+    for item in items:
+        for mark in item.iter_markers("own_node"):
+            item.add_marker(pytest.mark.skip(reason=f"not on somebody else's cluster: {mark.args[0]}"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -44,27 +65,48 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 
 
 @pytest.fixture(scope="session")
-def images():
+def images(fit):
     """The names of our images, of this tree's programs."""
+    if foreign.is_named(os.environ):
+        with _stopping():
+            return foreign.named_images(os.environ)
     own.build(_IMAGES)
     return own.OWN
 
 
 @pytest.fixture(scope="session")
-def node(supervisor, fit, images):
-    """A node of its own, with our images."""
+def node(supervisor, workdir, images):
+    """A cluster with our images."""
+    make = _foreign_cluster if foreign.is_named(os.environ) else _own_node
     global _running
+    with make(supervisor, workdir, images) as _running:
+        try:
+            yield _running
+        finally:
+            _running = None
+
+
+@contextlib.contextmanager
+def _own_node(supervisor, workdir, images):
     made = Node(supervisor, _NODE)
     supervisor.remove_at_end(_NODE)
     try:
         made.start()
-        _running = made
         for archive in sorted(_IMAGES.glob("*.tar")):
             made.import_image(archive)
         yield made
     finally:
-        _running = None
         made.stop()
+
+
+@contextlib.contextmanager
+def _foreign_cluster(supervisor, workdir, images):
+    with _stopping():
+        made = Foreign(supervisor, workdir, images)
+    try:
+        yield made
+    finally:
+        made.clean()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness.wait import await_until
-from node import pods, settings
+from node import pods
 from node.meshed import Meshed, is_ready
 
 _MANY = 20  # pods
@@ -61,7 +61,7 @@ def test_nobody_comes_past_it(meshed):
 
 
 def test_an_application_that_listens_everywhere_does_not_start_beside_it(meshed):
-    application = pods.container("app", settings.SANDBOX, ["serve", "0.0.0.0:8080"]) | {"ports": [{"containerPort": 8080}]}
+    application = pods.container("app", meshed.shop.box, ["serve", "0.0.0.0:8080"]) | {"ports": [{"containerPort": 8080}]}
     loose = pods.pod("loose", [application])
     loose["metadata"]["labels"]["meshauth.dev/workload"] = "orders"
     meshed.ns.apply(loose)
@@ -83,7 +83,7 @@ def test_an_application_that_listens_everywhere_does_not_start_beside_it(meshed)
 def test_transparent_capture_protects_an_application_that_listens_everywhere(meshed):
     labels = {"meshauth.dev/inject": "enabled", "pod-security.kubernetes.io/enforce": "privileged"}
     with meshed.shop.node.cluster.temporary_namespace("ledger", labels) as space:
-        application = pods.container("app", settings.SANDBOX, ["serve", "0.0.0.0:8080"]) | {"ports": [{"containerPort": 8080}]}
+        application = pods.container("app", meshed.shop.box, ["serve", "0.0.0.0:8080"]) | {"ports": [{"containerPort": 8080}]}
         application["readinessProbe"] = {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1}
         ledger = pods.pod("ledger", [application])
         ledger["metadata"]["labels"]["meshauth.dev/workload"] = "ledger"
@@ -134,7 +134,7 @@ def test_without_the_webhook_no_pod_starts_unprotected_and_then_all_heals(meshed
     await_until("an event of the ReplicaSet says why there is no second pod", refused, within=30)
     assert len(meshed.pods()) == 1
     plain = meshed.shop.ns
-    plain.apply(pods.pod("plain", [pods.container("plain", settings.SANDBOX, ["pause"])]))
+    plain.apply(pods.pod("plain", [pods.container("plain", meshed.shop.box, ["pause"])]))
     meshed.shop.await_ready("pod/plain")
     plain.delete("pod", "plain")
     operator_count(1)

@@ -21,6 +21,7 @@ def before(node, images):
     return names
 
 
+@pytest.mark.own_node("it loads images of an earlier release into the node")
 @pytest.mark.timeout(400)
 def test_an_upgrade_and_a_rollback_under_load(shop, release, images, before, said):
     release.upgrade(tools.earlier() / "charts" / "mesh-auth", before)

@@ -15,6 +15,8 @@ from harness.wait import await_until
 from node import machine
 from node.namespaces import Namespaces
 
+pytestmark = pytest.mark.own_node("they start and end nodes on this machine")
+
 _SCRIPT = tools.REPO / "e2e" / "cluster.py"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from harness.wait import await_until
 
 
+@pytest.mark.own_node("it kills every process of the node")
 def test_a_restarted_node_protects_from_the_first_answer_on_without_the_operator(node, shop, operator_count):
     token = shop.token()
     assert shop.ask("/orders/7", token) == 200

@@ -175,6 +175,11 @@ def test_a_foreign_cluster_that_is_not_confirmed_is_refused(foreign, context):
         foreign_cluster(environment)
 
 
+def test_a_foreign_cluster_without_its_file_is_refused(tmp_path):
+    with pytest.raises(ForeignClusterRefused, match="there is no such file"):
+        foreign_cluster({"E2E_KUBECONFIG": str(tmp_path / "none"), "E2E_CONTEXT": "production"})
+
+
 def test_a_context_without_a_kubeconfig_is_refused():
     with pytest.raises(ForeignClusterRefused, match="E2E_KUBECONFIG is not"):
         foreign_cluster({"E2E_CONTEXT": "production"})
