@@ -90,8 +90,9 @@ bench: build ## what a request costs beside HAProxy, Envoy and njs; one decision
 endif
 
 ifneq ($(call has,bench-smoke),)
-bench-smoke: build ## milliseconds from a policy's change to its enforcement, on a real API server
+bench-smoke: build ## from a policy's change, and a provider's rotation, to its enforcement, on a real API server
 	e2e/tools.sh python $(PART_bench-smoke)
+	e2e/tools.sh python e2e/bench_rotation.py
 endif
 
 ifneq ($(call has,fuzz),)
@@ -100,7 +101,7 @@ fuzz: ## every fuzzer for FUZZ_SECONDS (60); what it finds is kept under build/f
 endif
 
 ifneq ($(call has,soak),)
-soak: build ## what takes hours: 10^8 decisions, every mutant, 10^6 requests under ASan and Valgrind (REQUESTS=, PARTS=)
+soak: build ## what takes hours: 10^8 decisions, every mutant, 10^6 requests under ASan and Valgrind, 10^6 random kids (REQUESTS=, PARTS=)
 	$(PART_soak) $(PARTS)
 endif
 
