@@ -83,10 +83,11 @@ node-down: ## takes away what `make node` left running
 endif
 
 ifneq ($(call has,bench),)
-bench: build ## what a request costs beside HAProxy, Envoy and njs; one decision by the number of rules (an idle machine, 45 minutes)
-	ninja -C build bench_engine bench_verify
-	build/bin/bench_engine --benchmark_out=build/bench/engine.json --benchmark_out_format=json
-	E2E_PARTS=python e2e/tools.sh python bench/data_plane.py
+bench: build ## what a request, a decision, a swap and a cached token cost; beside HAProxy, Envoy and njs (an idle machine, 45 minutes)
+	ninja -C build bench_engine bench_verify mesh-auth-bundle-tool
+	@failed=; for part in decisions worker data_plane; do \
+	  E2E_PARTS=python e2e/tools.sh python bench/$$part.py || failed="$$failed $$part"; done; \
+	  [[ -z $$failed ]] || { echo "bench: not all bars hold:$$failed" >&2; exit 1; }
 endif
 
 ifneq ($(call has,bench-smoke),)

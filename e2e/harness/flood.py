@@ -47,7 +47,7 @@ class Flood:
         script = folder / "flood.txt"
         script.write_text("\n".join([*self._around(claims), *self._parts()]) + "\n")
         # Those that are under way when the last one is sent are not counted.
-        wanted = count + CONNECTIONS if count else _ENDLESS
+        wanted = count + 4 * CONNECTIONS if count else _ENDLESS
         argv = ["wrk", "-t1", f"-c{CONNECTIONS}", "-d24h", "-s", _SCRIPT, f"http://127.0.0.1:{sidecar.port}/"]
         argv += ["--", script, str(wanted), str(secrets.randbits(31)), str(pause)]
         self._supervisor = supervisor
