@@ -85,15 +85,17 @@ control-plane-down: ## takes away what `make control-plane` left running
 endif
 
 ifneq ($(call has,bench),)
-bench: build ## what a request costs beside HAProxy, Envoy and njs; one decision by the number of rules (an idle machine, 45 minutes)
-	ninja -C build bench_engine bench_verify
-	build/bin/bench_engine --benchmark_out=build/bench/engine.json --benchmark_out_format=json
-	E2E_PARTS=python e2e/tools.sh python bench/data_plane.py
+bench: build ## what a request, a decision, a swap and a cached token cost; beside HAProxy, Envoy and njs (an idle machine, 45 minutes)
+	ninja -C build bench_engine bench_verify mesh-auth-bundle-tool
+	@failed=; for part in decisions worker data_plane; do \
+	  E2E_PARTS=python e2e/tools.sh python bench/$$part.py || failed="$$failed $$part"; done; \
+	  [[ -z $$failed ]] || { echo "bench: not all bars hold:$$failed" >&2; exit 1; }
 endif
 
 ifneq ($(call has,bench-smoke),)
-bench-smoke: build ## milliseconds from a policy's change to its enforcement, on a real API server
+bench-smoke: build ## from a policy's change, and a provider's rotation, to its enforcement, on a real API server
 	e2e/tools.sh python $(PART_bench-smoke)
+	e2e/tools.sh python e2e/bench_rotation.py
 endif
 
 ifneq ($(call has,fuzz),)
@@ -102,7 +104,7 @@ fuzz: ## every fuzzer for FUZZ_SECONDS (60); what it finds is kept under build/f
 endif
 
 ifneq ($(call has,soak),)
-soak: build ## what takes hours: 10^8 decisions, every mutant, 10^6 requests under ASan and Valgrind (REQUESTS=, PARTS=)
+soak: build ## what takes hours: 10^8 decisions, every mutant, 10^6 requests under ASan and Valgrind, 10^6 random kids (REQUESTS=, PARTS=)
 	$(PART_soak) $(PARTS)
 endif
 

@@ -176,18 +176,6 @@ def uncached_and_peers(bench: Bench, minutes: float) -> list[Row]:
     return rows
 
 
-def memory(bench: Bench) -> list[Row]:
-    """Resident size of a worker that has DISTINCT_TOKENS in its cache, over one that has none, for 10,000."""
-    row = Row("memory per worker for 10,000 cached tokens", "MiB", 16, False, 16)
-    for _ in range(LEAST_ROUNDS):
-        proxy = bench.stand.nginx("ours")
-        before = proxy.resident_kib()
-        bench.cost(proxy, bench.distinct, once=True)
-        row.values.append((proxy.resident_kib() - before) / 1024 * 10_000 / DISTINCT_TOKENS)
-        proxy.stop()
-    return [row]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=20, help="the most for each of the two long parts")
@@ -199,7 +187,7 @@ def main() -> int:
         Path(folder).chmod(0o755)
         bench = Bench(Path(folder))
         try:
-            rows = cached(bench, minutes) + uncached_and_peers(bench, minutes) + memory(bench)
+            rows = cached(bench, minutes) + uncached_and_peers(bench, minutes)
         finally:
             bench.stand.application.stop()
     REPORT.parent.mkdir(parents=True, exist_ok=True)

@@ -76,10 +76,6 @@ class Proxy:
     def cpu(self) -> float:
         return cpu_seconds(self.pids)
 
-    def resident_kib(self) -> int:
-        text = Path(f"/proc/{self.pids[0]}/status").read_text()
-        return int(text.split("VmRSS:")[1].split()[0])
-
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -125,18 +121,19 @@ class Stand:
 
     # --- nginx: the application, the plain proxy, ours, njs
 
-    def nginx(self, kind: str, core: int = PROXY_CORE) -> Proxy:
+    def nginx(self, kind: str, core: int = PROXY_CORE, bundle: Path | None = None, http: str = "") -> Proxy:
+        """bundle: a folder in place of the usual one; http: more directives of that block."""
         port, place = free_port(), self.place()
-        load, http, location = "", "", f"proxy_pass http://up;"
+        load, location = "", f"proxy_pass http://up;"
         if kind == "application":
             location = 'return 200 "ok";'
         if kind == "ours":
             load = f"load_module {BUILD}/modules/ngx_http_mesh_auth_module.so;"
-            http = (f"mesh_auth_bundle {self.folder}/bundle; mesh_auth_trust {self.folder}/trust.json; mesh_auth_workload shop/orders;"
+            http += (f"mesh_auth_bundle {bundle or self.folder / 'bundle'}; mesh_auth_trust {self.folder}/trust.json; mesh_auth_workload shop/orders;"
                     "access_log /dev/null combined if=$mesh_auth_log;")
             location = "mesh_auth on; mesh_auth_port 8080; " + location
         else:
-            http = "access_log /dev/null combined if=0;"
+            http += "access_log /dev/null combined if=0;"
         if kind == "njs":
             load = f"load_module {MODULES}/ngx_http_js_module.so;"
             shutil.copy(Path(__file__).parent / "njs_check.js", place)

@@ -9,24 +9,20 @@ acknowledged the new revision. Exits with 1 if anything failed or was wrong.
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import statistics
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from harness import chart, cluster, procfs, tools
+from harness import tools
+from harness.bench import connections_to_each_worker, standing
 from harness.load import Connection
 from harness.mesh import Mesh
-from harness.operator import Operator
 from harness.resources import ANYONE, access_policy, rule
 from harness.sidecar import Sidecar
-from harness.supervisor import Supervisor
 from harness.wait import await_until
 
 EDITS = 100
@@ -38,22 +34,6 @@ REPORT = tools.REPO / "build" / "bench" / "smoke.json"
 def policy(edge_open: bool) -> dict[str, Any]:
     paths = ["/open"] + (["/edge"] if edge_open else [])
     return access_policy("edge", workloads=["orders"], rules=[rule("open", ANYONE, to=[{"paths": paths}])])
-
-
-def connections_to_each_worker(sidecar: Sidecar) -> list[Connection]:
-    """New connections until every worker has accepted one."""
-    found: dict[int, Connection] = {}
-    for _ in range(500):
-        connection = Connection(sidecar.port)
-        connection.get("/open")
-        owner = procfs.owner_of_connection(sidecar.port, connection.local_port, sidecar.nginx_pids())
-        if owner is None or owner in found:
-            connection.socket.close()
-            continue
-        found[owner] = connection
-        if len(found) == WORKERS:
-            return list(found.values())
-    raise AssertionError(f"only {len(found)} of {WORKERS} workers accepted a connection")
 
 
 def time_edit(mesh: Mesh, connections: list[Connection], edge_open: bool) -> float:
@@ -93,33 +73,17 @@ def wrong_answers(edge: list[list[float]], edits: list[Edit]) -> int:
 
 
 def run(edits: int) -> int:
-    folder = Path(tempfile.mkdtemp(prefix="mesh-auth-bench-"))
-    logs = REPORT.parent / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    supervisor = Supervisor(logs)
-    try:
-        made = cluster.start(supervisor, folder)
-        made.kubectl("apply", "--server-side", "-f", str(tools.REPO / "crds"))
-        account = chart.install_rights(made, folder)
-        (folder / "operator").mkdir()
-        operator = Operator(
-            supervisor, made, folder / "operator", chart.restricted_kubeconfig(made, account, folder / "operator.kubeconfig")
-        )
-        operator.start()
-        mesh = Mesh(supervisor, folder, made.namespace("bench"), operator)
+    with standing(REPORT.parent / "logs") as mesh:
         mesh.ns.accepts(policy(True))
         sidecar = mesh.sidecar("orders", f"--workers={WORKERS}")
         sidecar.await_answer(200, "/edge")
-        return measure(supervisor, mesh, sidecar, edits)
-    finally:
-        supervisor.stop_all()
-        shutil.rmtree(folder, ignore_errors=True)
+        return measure(mesh, sidecar, edits)
 
 
-def measure(supervisor: Supervisor, mesh: Mesh, sidecar: Sidecar, edits: int) -> int:
-    connections = connections_to_each_worker(sidecar)
+def measure(mesh: Mesh, sidecar: Sidecar, edits: int) -> int:
+    connections = connections_to_each_worker(sidecar, WORKERS, "/open")
     argv = [sys.executable, "-m", "harness.load", str(sidecar.port), str(edits * TOO_LONG)]
-    load = supervisor.start("load", argv, env={"PYTHONPATH": str(tools.REPO / "e2e")}, ready=lambda: True)
+    load = mesh.supervisor.start("load", argv, env={"PYTHONPATH": str(tools.REPO / "e2e")}, ready=lambda: True)
     done = []
     seconds = []
     for number in range(edits):

@@ -9,6 +9,7 @@
 #   memory      one worker over STEADY (1000) swaps, after REQUESTS mixed and hostile requests: grows by at most 5 %
 #   asan        the module under AddressSanitizer and UndefinedBehaviorSanitizer: REQUESTS amid SWAPS and RELOADS
 #   valgrind    the same under memcheck
+#   kids        KIDS (10^6) forged tokens, each with a random kid, to a sidecar: its provider is asked once an interval at most
 #
 # REQUESTS (10^6), SWAPS (1000) and RELOADS (100) count for memory, asan and valgrind. Needs a release build.
 set -euo pipefail
@@ -47,15 +48,20 @@ asan() {
   MESH_AUTH_NGINX_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so) soak 0 "$PWD/build/asan/$module"
 }
 
+kids() {
+  ninja -C build -j"$jobs" mesh-auth-operator mesh-auth-agent ngx_http_mesh_auth_module >/dev/null
+  UNKNOWN_KIDS=${KIDS:-1000000} e2e/tools.sh pytest -q -rP --timeout=0 -c e2e/pytest.ini e2e/tests/test_unknown_kids.py -k random_kids
+}
+
 valgrind() {
   type -P valgrind >/dev/null || { echo "soak: valgrind is missing; run \`make deps\`" >&2; return 1; }
   MESH_AUTH_SLOWNESS=20 soak 0 --wrapper valgrind
 }
 
-(($#)) || set -- decisions mutants memory asan valgrind
+(($#)) || set -- decisions mutants memory asan valgrind kids
 for part; do
   case $part in
-    decisions | mutants | memory | asan | valgrind) ;;
+    decisions | mutants | memory | asan | valgrind | kids) ;;
     *) echo "soak: no part is called $part" >&2; exit 2 ;;
   esac
 done

@@ -30,6 +30,8 @@ class KeyRing {
   const std::string& source() const { return source_; }
   const Jwk& jwk(std::size_t index) const { return set_.keys[index]; }
 
+  /// Also where two keys have it, so that none is used.
+  bool has(const std::string& kid) const { return by_kid_.contains(kid) || ambiguous_.contains(kid); }
   /// By kid: kid_unknown, kid_ambiguous, alg_key_mismatch. Without one, the keys that fit: kid_missing_no_key.
   void select(const Jws& jws, Selection& out) const;
 

@@ -217,6 +217,11 @@ const std::vector<ProviderSettings>& Verifier::providers() const {
   return impl_->providers;
 }
 
+bool Verifier::has_key(const std::string& source, const std::string& kid) const {
+  const auto ring = impl_->rings.find(source);
+  return ring != impl_->rings.end() && ring->second.has(kid);
+}
+
 tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, double now,
                                                       const std::vector<bool>& only) {
   Jws& jws = impl_->jws;

@@ -106,6 +106,17 @@ TEST_CASE("an unknown kid names its source and itself, for the refetch") {
   CHECK(expired.error().kid == "");
 }
 
+TEST_CASE("a source has a key by its kid, also one that two keys share") {
+  KeySet set = keys_of({key("rsa").jwk({{"kid", "rsa"}})});
+  set.ambiguous_kids = {"twice"};
+  const Verifier verifier({world_provider()}, {{"source", set}});
+  CHECK(verifier.has_key("source", "rsa"));
+  CHECK(verifier.has_key("source", "twice"));
+  CHECK_FALSE(verifier.has_key("source", "RSA"));
+  CHECK_FALSE(verifier.has_key("source", ""));
+  CHECK_FALSE(verifier.has_key("another", "rsa"));
+}
+
 TEST_CASE("a key does not verify with an algorithm that is not its own") {
   World world(world_provider(),
               keys_of({key("rsa").jwk({{"kid", "rsa"}, {"alg", "RS256"}}), key("es256").jwk({{"kid", "es256"}})}));

@@ -148,6 +148,10 @@ class BadIdp:
         with self.lock:
             self.behaviours[path] = behaviour
 
+    def rotate_without_notice(self, key: SigningKey | None = None) -> None:
+        """A new key signs and is the only one published."""
+        self.keys = [key or SigningKey(f"key-{time.time_ns()}")]
+
     def behave(self) -> None:
         with self.lock:
             self.behaviours.clear()

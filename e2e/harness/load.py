@@ -31,9 +31,10 @@ class Connection:
     def local_port(self) -> int:
         return self.socket.getsockname()[1]
 
-    def get(self, path: str) -> int:
+    def get(self, path: str, token: str | None = None) -> int:
         """The status."""
-        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        sent = f"Authorization: Bearer {token}\r\n" if token else ""
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{sent}\r\n".encode())
         head, _, rest = self._until(b"\r\n\r\n").partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         length = next(int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length:"))

@@ -25,8 +25,8 @@ class Mesh:
     def __init__(self, supervisor: Supervisor, folder: Path, space: Namespace, operator: Operator) -> None:
         self.ns = space
         self.operator = operator
-        self._supervisor = supervisor
-        self._folder = folder
+        self.supervisor = supervisor
+        self.folder = folder
         self._sidecars: list[Sidecar] = []
 
     def provider(self, issues: Issues, name: str = "idp", **spec: Any) -> None:
@@ -53,9 +53,9 @@ class Mesh:
     ) -> Sidecar:
         """A running pod of the workload with its sidecar and an application that echoes."""
         pod = self.ns.create_pod(workload, labels=labels)
-        application = upstream.start(self._supervisor)
+        application = upstream.start(self.supervisor)
         url = operator_url or self.operator.fleet_url
-        made = Sidecar(self._supervisor, self._folder / pod.name, pod, url, application, *flags, trust=trust)
+        made = Sidecar(self.supervisor, self.folder / pod.name, pod, url, application, *flags, trust=trust)
         self._sidecars.append(made)
         made.start()
         return made

@@ -68,7 +68,7 @@ class Sidecar:
         if not self._trust:
             write_trust(self.pod.space, self.folder / "trust.json")
         self.process = self._supervisor.start(
-            f"sidecar-{self.pod.name}", self.argv(), cwd=self.folder, ready=lambda: self.ask("/").status > 0
+            self.log.stem, self.argv(), cwd=self.folder, ready=lambda: self.ask("/").status > 0
         )
 
     def stop(self) -> None:
@@ -124,6 +124,10 @@ class Sidecar:
             if line.startswith("{") and '"decision"' in line:
                 found.append(json.loads(line))
         return found
+
+    @property
+    def log(self) -> Path:
+        return self._supervisor.logs / f"sidecar-{self.pod.name}.log"
 
     def why(self) -> str:
         """The last decision, for a failure's message."""

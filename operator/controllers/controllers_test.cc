@@ -272,12 +272,6 @@ TEST_CASE_FIXTURE(Fixture, "a record that somebody else signed is not adopted") 
   CHECK(after.bundles["shop/orders"]->manifest.epoch.term == 2);
 }
 
-TEST_CASE_FIXTURE(Fixture, "an unknown kid is asked for only where the workload uses the source") {
-  op.controllers.on_report("shop/orders", "shop/a", {{{op.source(), "x"}}, {}, {}});
-  op.controllers.on_report("bank/ledger", "bank/b", {{{op.source(), "x"}}, {}, {}});
-  CHECK(world.refetched == std::vector<std::string>{op.source()});
-}
-
 TEST_CASE_FIXTURE(Fixture, "a retired key goes when its time has come") {
   json patient = provider_object("shop", "idp");
   patient["metadata"]["generation"] = 2;

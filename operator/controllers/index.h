@@ -72,6 +72,8 @@ class Index {
   Keys put_history(const std::string& source, plan::KeyHistory history);
   Keys put_fetch(const std::string& source, plan::FetchState fetch);
   std::optional<plan::KeyHistory> history(const std::string& source) const;
+  /// The source has an active key of that kid.
+  bool has_key(const std::string& source, const std::string& kid) const;
   /// nullopt: no valid provider uses it (any more).
   std::optional<SourceWish> wish(const std::string& source) const;
 

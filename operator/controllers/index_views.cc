@@ -24,6 +24,14 @@ std::optional<plan::KeyHistory> Index::history(const std::string& source) const 
   return it == histories_.end() ? std::nullopt : std::optional(it->second);
 }
 
+bool Index::has_key(const std::string& source, const std::string& kid) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = histories_.find(source);
+  if (it == histories_.end()) return false;
+  const auto& keys = it->second.keys;
+  return std::any_of(keys.begin(), keys.end(), [&](const auto& held) { return held.key.kid == kid && !held.retire; });
+}
+
 std::optional<SourceWish> Index::wish(const std::string& source) const {
   const std::lock_guard lock(mutex_);
   std::optional<SourceWish> wish;

@@ -42,7 +42,9 @@ std::vector<Controllers::SidecarTrust> Controllers::sidecar_trust() const {
 void Controllers::on_report(const std::string& workload, const std::string& pod, const bundle::Report& report) {
   if (report.trust) change(workload, [&](WorkloadState& state) { state.trusts[pod] = *report.trust; });
   for (const bundle::UnknownKid& unknown : report.unknown_kids) {
-    // Only of a source that this workload's bundle has: a sidecar has no say in others.
+    // Of a key that came since, sidecars hear anyway. And only of a source that this workload's bundle has: a sidecar
+    // has no say in others.
+    if (index_.has_key(unknown.source, unknown.kid)) continue;
     if (index_.workloads_of_source(unknown.source).contains(workload)) world_.refetch(unknown.source);
   }
   Keys touched;

@@ -246,7 +246,7 @@ net::Task<> Connection::serve_stream(const Request& request, const Caller& calle
   shared_.metrics.streams.Increment();
   log::info("sidecar connected", {{"object", workload}, {"pod", caller.pod}, {"revision", stream_.held}});
   if (shared_.handlers.on_connect) shared_.handlers.on_connect(caller.pod, workload);
-  net::asio::co_spawn(socket_.get_executor(), watch_peer(shared_from_this()), net::asio::detached);
+  watch_peer();
   co_await write_events();
   end_stream();
   log::info("sidecar disconnected", {{"object", workload}, {"pod", caller.pod}});
@@ -294,12 +294,11 @@ net::Task<> Connection::write_events() {
   }
 }
 
-// A sidecar says nothing after its request: whatever can be read, or the end, ends the stream.
-net::Task<> Connection::watch_peer(std::shared_ptr<Connection> self) {
-  char byte = 0;
-  error_code error;
-  co_await self->socket_.async_read_some(net::asio::buffer(&byte, 1), into(error));
-  self->close();
+// A sidecar says nothing after its request: whatever can be read, or the end, ends the stream. Begun before any
+// deadline of a write: one that is set when a read begins is the read's too, and this one lasts as long as the stream.
+void Connection::watch_peer() {
+  socket_.async_read_some(net::asio::buffer(&peer_byte_, 1),
+                          [self = shared_from_this()](error_code, std::size_t) { self->close(); });
 }
 
 }  // namespace meshauth::fleet

@@ -58,7 +58,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::Task<bool> write_header(const Request& request);
   void end_stream();
   net::Task<> write_events();
-  static net::Task<> watch_peer(std::shared_ptr<Connection> self);
+  void watch_peer();
   static std::optional<Target> parse_target(std::string_view target);
 
   std::shared_ptr<net::ssl::context> tls_;  // the one that was current when the connection came
@@ -66,6 +66,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::asio::steady_timer timer_;
   Shared& shared_;
   Stream stream_;
+  char peer_byte_ = 0;
   bool streaming_ = false;  // the hub knows stream_
   bool closing_ = false;
 };

@@ -121,7 +121,8 @@ class Client {
 };
 
 struct ServerFixture {
-  explicit ServerFixture(bool leader = true, std::chrono::milliseconds ping = 15s) {
+  explicit ServerFixture(bool leader = true, std::chrono::milliseconds ping = 15s,
+                         std::chrono::milliseconds write_timeout = 30s) {
     const auto certificate = issue_server_certificate(authority, {"localhost"}, kIssued, 1h);
     REQUIRE(certificate);
     FleetOptions options;
@@ -129,6 +130,7 @@ struct ServerFixture {
     options.certificate_pem = certificate->certificate_pem;
     options.key_pem = certificate->key_pem;
     options.ping_interval = ping;
+    options.write_timeout = write_timeout;
     FleetHandlers handlers;
     handlers.on_ack = [this](const SidecarAck& a) {
       log.add("ack " + a.pod + " " + a.workload + " " + a.ack.revision + " " + std::string(to_string(a.ack.outcome)));
@@ -281,6 +283,15 @@ TEST_CASE("pings carry fresh.json") {
     const auto text = stream.event("ping");
     CHECK(text.find(R"("signature":"c2ln")") != std::string::npos);
   }
+}
+
+TEST_CASE("a stream outlives the deadline of each write") {
+  ServerFixture f(true, 50ms, 500ms);
+  f.publish("{}");  // so that a write begins with the stream
+  auto stream = f.dial();
+  REQUIRE(stream.open_stream("good-a"));
+  for (int i = 0; i < 20; ++i) REQUIRE(!stream.event("ping").empty());
+  CHECK(f.log.count("disconnect shop/a") == 0);
 }
 
 TEST_CASE("a reader that takes nothing is sent the newest bundle alone when it reads again") {

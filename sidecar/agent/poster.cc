@@ -16,12 +16,14 @@ constexpr auto kReportEvery = 1s;  // and an ack that failed is tried again afte
 }  // namespace
 
 void ReportSum::add(const engine::WorkerReport& report) {
-  if (report.event == engine::WorkerEvent::unknown_kid && kids_.size() < kMostKids) {
-    kids_.insert({report.source, report.kid});
-  }
+  if (report.event == engine::WorkerEvent::unknown_kid) add(report.source, report.kid);
   for (const auto& c : report.counters) {
     if (c.count > 0) add({c.allow, c.reason, c.policy, c.rule, c.provider, c.audit, c.audit_policy, c.count});
   }
+}
+
+void ReportSum::add(const std::string& source, const std::string& kid) {
+  if (kids_.size() < kMostKidSources || kids_.contains(source)) kids_[source] = kid;
 }
 
 void ReportSum::add(const bundle::DecisionCount& d) {
@@ -38,7 +40,8 @@ bundle::Report ReportSum::take() {
   report.skew = skew_;
   report.trust = std::exchange(trust_, std::nullopt);
   while (!kids_.empty() && report.unknown_kids.size() < bundle::kMaxUnknownKids) {
-    report.unknown_kids.push_back(std::move(kids_.extract(kids_.begin()).value()));
+    auto node = kids_.extract(kids_.begin());
+    report.unknown_kids.push_back({std::move(node.key()), std::move(node.mapped())});
   }
   while (!decisions_.empty() && report.decisions.size() < bundle::kMaxDecisions) {
     const auto node = decisions_.extract(decisions_.begin());
@@ -51,7 +54,7 @@ bundle::Report ReportSum::take() {
 void ReportSum::give_back(const bundle::Report& report) {
   if (!trust_) trust_ = report.trust;  // a newer one counts
   for (const auto& kid : report.unknown_kids) {
-    if (kids_.size() < kMostKids) kids_.insert(kid);
+    if (!kids_.contains(kid.source)) add(kid.source, kid.kid);  // a newer one counts
   }
   for (const auto& decision : report.decisions) add(decision);
 }

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "core/bundle/wire.h"
@@ -25,14 +24,15 @@ class ReportSum {
   void give_back(const bundle::Report& report);
 
  private:
+  void add(const std::string& source, const std::string& kid);
   void add(const bundle::DecisionCount& decision);
   using Key = std::tuple<bool, std::string, std::string, std::string, std::string, std::string, std::string>;
 
   static constexpr std::size_t kMostDecisions = 2048;
-  static constexpr std::size_t kMostKids = 256;
+  static constexpr std::size_t kMostKidSources = 256;
 
   std::map<Key, std::uint64_t> decisions_;
-  std::set<bundle::UnknownKid> kids_;
+  std::map<std::string, std::string> kids_;  ///< by key source: the last one, so that no source crowds out another
   std::optional<double> skew_;
   std::optional<bundle::TrustReport> trust_;
 };

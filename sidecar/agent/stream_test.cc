@@ -202,6 +202,27 @@ TEST_CASE("what is trusted is reported once, and the newest where a report was n
   CHECK(sum.take().trust == second);
 }
 
+TEST_CASE("nonsense about one key source never crowds out another, however much of it waits") {
+  ReportSum sum;
+  engine::WorkerReport report;
+  report.event = engine::WorkerEvent::unknown_kid;
+  report.source = "attacked";
+  for (int i = 0; i < 1000; ++i) {
+    report.kid = fmt::format("kid-{}", i);
+    sum.add(report);
+  }
+  report.source = "quiet";
+  report.kid = "new";
+  sum.add(report);
+  const auto taken = sum.take();
+  CHECK(taken.unknown_kids == std::vector<bundle::UnknownKid>{{"attacked", "kid-999"}, {"quiet", "new"}});
+  CHECK(sum.empty());
+  report.kid = "newer";
+  sum.add(report);
+  sum.give_back(taken);
+  CHECK(sum.take().unknown_kids == std::vector<bundle::UnknownKid>{{"attacked", "kid-999"}, {"quiet", "newer"}});
+}
+
 TEST_CASE("a report that was not taken is given back whole") {
   ReportSum sum;
   engine::WorkerReport report;

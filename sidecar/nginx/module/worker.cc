@@ -9,12 +9,10 @@
 namespace meshauth::nginx {
 namespace {
 
-constexpr ngx_msec_t kTick = 1000;            // milliseconds; how late a change is seen where inotify does not tell
-constexpr ngx_msec_t kDrain = 100;            // milliseconds that requests begun before the end of listening may need
-constexpr double kLasting = 2;                // seconds after which a pair of files is not being replaced any more
-constexpr std::size_t kMaxPending = 4;        // reports of state kept for an agent that is not there
-constexpr double kUnknownKidInterval = 1;     // seconds between two reports about one key source
-constexpr std::size_t kMaxKidSources = 1024;  // remembered; a bundle has far fewer
+constexpr ngx_msec_t kTick = 1000;      // milliseconds; how late a change is seen where inotify does not tell
+constexpr ngx_msec_t kDrain = 100;      // milliseconds that requests begun before the end of listening may need
+constexpr double kLasting = 2;          // seconds after which a pair of files is not being replaced any more
+constexpr std::size_t kMaxPending = 4;  // reports of state kept for an agent that is not there
 constexpr std::uint32_t kWatched = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR;
 
 std::uint64_t random_seed() {
@@ -99,7 +97,8 @@ engine::Outcome Worker::decide(const engine::HttpRequest& request, const engine:
     outcome.detail = "this worker was replaced, and its auth.conf with it: the application would see other headers";
   }
   counters_.add(outcome);
-  if (!outcome.unknown_kid.empty()) report_unknown_kid(outcome, at);
+  if (!outcome.unknown_kid.empty() && kid_reports_.add(outcome.unknown_kid_source, outcome.unknown_kid, at))
+    report_unknown_kid(outcome.unknown_kid_source, outcome.unknown_kid);
   return outcome;
 }
 
@@ -275,6 +274,7 @@ void Worker::tick() {
   look_again();
   tell_lasting_failure();
   say_pending();
+  report_waiting_kids();
   if (ngx_exiting && !drained_ && !drain_timer_.timer_set) drained();  // where inotify could not tell
   if (now() - heartbeat_ >= engine::kHeartbeatSeconds || !counters_.empty()) say_counters();
 }
@@ -330,15 +330,18 @@ void Worker::refused(std::string what, std::string detail) {
   say(std::move(out));
 }
 
-void Worker::report_unknown_kid(const engine::Outcome& outcome, double at) {
-  const auto last = kid_reported_.find(outcome.unknown_kid_source);
-  if (last != kid_reported_.end() && at - last->second < kUnknownKidInterval && at >= last->second) return;
-  if (kid_reported_.size() >= kMaxKidSources) kid_reported_.clear();
-  kid_reported_[outcome.unknown_kid_source] = at;
+void Worker::report_unknown_kid(std::string source, std::string kid) {
   auto out = report(engine::WorkerEvent::unknown_kid);
-  out.source = outcome.unknown_kid_source;
-  out.kid = outcome.unknown_kid;
+  out.source = std::move(source);
+  out.kid = std::move(kid);
   reporter_.send(out);
+}
+
+void Worker::report_waiting_kids() {
+  const auto known = [this](const std::string& source, const std::string& kid) {
+    return snapshot_ && snapshot_->verifier().has_key(source, kid);
+  };
+  for (auto& [source, kid] : kid_reports_.take_due(now(), known)) report_unknown_kid(source, std::move(kid));
 }
 
 }  // namespace meshauth::nginx

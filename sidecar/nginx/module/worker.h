@@ -3,7 +3,6 @@
 #pragma once
 
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include "core/engine/worker_report.h"
 #include "sidecar/nginx/bundle_folder.h"
 #include "sidecar/nginx/counters.h"
+#include "sidecar/nginx/kid_reports.h"
 #include "sidecar/nginx/module/config.h"
 #include "sidecar/nginx/reporter.h"
 #include "sidecar/nginx/watched.h"
@@ -70,7 +70,8 @@ class Worker {
   void say_counters();
   void refused(std::string what, std::string detail);
   void tell_lasting_failure();
-  void report_unknown_kid(const engine::Outcome& outcome, double now);
+  void report_unknown_kid(std::string source, std::string kid);
+  void report_waiting_kids();
 
   static Worker* current_;
 
@@ -97,10 +98,10 @@ class Worker {
   };
   std::optional<Failure> fresh_failure_;  // not told yet
 
-  std::deque<engine::WorkerReport> pending_;    // state that the agent has not taken yet
-  bool drained_ = false;                        // nginx has taken the listening sockets from us
-  double heartbeat_ = 0;                        // unix seconds of the last counters report
-  std::map<std::string, double> kid_reported_;  // by key source: when
+  std::deque<engine::WorkerReport> pending_;  // state that the agent has not taken yet
+  bool drained_ = false;                      // nginx has taken the listening sockets from us
+  double heartbeat_ = 0;                      // unix seconds of the last counters report
+  KidReports kid_reports_;
 
   ngx_thread_task_t* task_ = nullptr;
   ngx_event_t timer_{}, drain_timer_{};
