@@ -5,9 +5,10 @@
 #   e2e/tools.sh pytest e2e/tests       prepares, then runs pytest from the pinned environment
 #   E2E_PARTS="kube python" e2e/tools.sh python e2e/control_plane.py up
 #
-# Parts (E2E_PARTS, default kube, helm, gitops, node and python): kube, helm, gitops (what Flux and Argo CD make of a status), node
-# (Node.js for the OpenID provider), python, box (the small programs of the tests' pods), machine (a node of Kubernetes on this
-# machine: what kubelet needs, CoreDNS, and box), and earlier (images and chart of a release before this one, built from this
+# Parts (E2E_PARTS, default kube, helm, gitops, certmanager, node and python): kube, helm, gitops (what Flux and Argo CD make of a
+# status), certmanager (its controllers and its injector), node (Node.js for the OpenID provider), python, box (the small programs
+# of the tests' pods), machine (a node of Kubernetes on this machine: what kubelet needs, CoreDNS, and box), and earlier (images
+# and chart of a release before this one, built from this
 # repository's history).
 # What has to be built or installed is built once into a cache outside the work tree: $MESH_AUTH_CACHE, else
 # $XDG_CACHE_HOME/nginx-mesh-auth, else ~/.cache/nginx-mesh-auth. KUBEBUILDER_ASSETS, if set, is a folder with
@@ -31,8 +32,9 @@ coredns_dir=$cache/coredns-$(digest "$here"/coredns/{go.mod,go.sum,main.go})
 box_dir=$cache/box-$(digest "$here"/node/box/{go.mod,*.go})
 earlier_dir=$cache/earlier-${kEarlier:0:12}
 gitops_dir=$cache/gitops-$(digest "$here"/gitops/{go.mod,go.sum,*.go})
+certmanager_dir=$cache/cert-manager-$(digest "$here"/certmanager/{go.mod,go.sum,main.go})
 readonly kComponents="kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubectl kubelet"
-parts=" ${E2E_PARTS:-kube helm gitops node python} "
+parts=" ${E2E_PARTS:-kube helm gitops certmanager node python} "
 
 say() { printf 'e2e: %s\n' "$*" >&2; }
 wants() { [[ $parts == *" $1 "* ]]; }
@@ -101,6 +103,7 @@ check_present() {
     need_go "helm $kHelmVersion"
   fi
   if wants gitops && [[ ! -x $gitops_dir/gitops ]]; then need_go "the judges of GitOps"; fi
+  if wants certmanager && [[ ! -x $certmanager_dir/cert-manager ]]; then need_go "cert-manager"; fi
   if wants machine; then need_machine; fi
   if wants_box && [[ ! -x $box_dir/box ]]; then need_go "the programs of the tests' pods"; fi
   if wants earlier && [[ ! -e $earlier_dir/.complete ]]; then need_history; fi
@@ -144,6 +147,16 @@ build_helm() {
   GOBIN=$helm_dir/.new go_once install -ldflags "-s -w" "helm.sh/helm/v4/cmd/helm@v$kHelmVersion"
   mv "$helm_dir/.new/helm" "$helm_dir/helm"
   rmdir "$helm_dir/.new"
+}
+
+# With the definitions of its kinds, which are in its module.
+build_certmanager() {
+  [[ -x $certmanager_dir/cert-manager ]] && return
+  local source
+  source=$(cd "$here/certmanager" && go_once mod download -json github.com/cert-manager/cert-manager | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+  mkdir -p "$certmanager_dir/crds"
+  install -m 644 "$source"/deploy/crds/*.yaml "$certmanager_dir/crds/"
+  build_once "cert-manager" "4 minutes" "$here/certmanager" "$certmanager_dir/cert-manager" ""
 }
 
 build_earlier() {
@@ -210,6 +223,7 @@ venv=
 if wants kube && [[ -z ${KUBEBUILDER_ASSETS:-} ]]; then build_kube; link_kube; fi
 if wants helm && [[ ! -x ${KUBEBUILDER_ASSETS:-/nonexistent}/helm ]]; then build_helm; fi
 if wants gitops; then build_once "the judges of GitOps" "a minute" "$here/gitops" "$gitops_dir/gitops" ""; fi
+if wants certmanager; then build_certmanager; fi
 if wants machine; then build_once "CoreDNS" "3 minutes" "$here/coredns" "$coredns_dir/coredns" ""; fi
 if wants_box; then build_once "the programs of the tests' pods" "a minute" "$here/node/box" "$box_dir/box" ""; fi
 if wants earlier; then build_earlier; fi
@@ -223,6 +237,7 @@ exec 9>&-
 export MESH_AUTH_KUBE_BIN=${KUBEBUILDER_ASSETS:-$kube_dir/bin}
 export MESH_AUTH_HELM=$helm_dir/helm
 if wants gitops; then export MESH_AUTH_GITOPS=$gitops_dir/gitops; fi
+if wants certmanager; then export MESH_AUTH_CERT_MANAGER=$certmanager_dir/cert-manager; fi
 if wants machine; then export MESH_AUTH_COREDNS=$coredns_dir/coredns; fi
 if wants_box; then export MESH_AUTH_BOX=$box_dir/box; fi
 if wants earlier; then export MESH_AUTH_EARLIER=$earlier_dir; fi

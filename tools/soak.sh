@@ -10,6 +10,7 @@
 #   asan        the module under AddressSanitizer and UndefinedBehaviorSanitizer: REQUESTS amid SWAPS and RELOADS
 #   valgrind    the same under memcheck
 #   kids        KIDS (10^6) forged tokens, each with a random kid, to a sidecar: its provider is asked once an interval at most
+#   containerfile  images/Containerfile.sidecar from its first line, in a Debian of its own (root; Debian's mirror)
 #
 # REQUESTS (10^6), SWAPS (1000) and RELOADS (100) count for memory, asan and valgrind. Needs a release build.
 set -euo pipefail
@@ -58,10 +59,15 @@ valgrind() {
   MESH_AUTH_SLOWNESS=20 soak 0 --wrapper valgrind
 }
 
-(($#)) || set -- decisions mutants memory asan valgrind kids
+containerfile() {
+  flock build/soak.lock ninja -C build -j"$jobs" mesh-auth-operator mesh-auth-agent meshauthctl ngx_http_mesh_auth_module >/dev/null
+  E2E_PARTS=python e2e/tools.sh pytest -q -c e2e/pytest.ini images/tests/whole_containerfile.py
+}
+
+(($#)) || set -- decisions mutants memory asan valgrind kids containerfile
 for part; do
   case $part in
-    decisions | mutants | memory | asan | valgrind | kids) ;;
+    decisions | mutants | memory | asan | valgrind | kids | containerfile) ;;
     *) echo "soak: no part is called $part" >&2; exit 2 ;;
   esac
 done

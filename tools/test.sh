@@ -154,7 +154,7 @@ trap '[[ -z $node_job ]] || kill "$node_job"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-tools() { E2E_PARTS="kube helm gitops node machine earlier python" e2e/tools.sh >build/tools.log 2>&1 || { cat build/tools.log; return 1; }; }
+tools() { E2E_PARTS="kube helm gitops certmanager node machine earlier python" e2e/tools.sh >build/tools.log 2>&1 || { cat build/tools.log; return 1; }; }
 
 demo() { E2E_PARTS=python e2e/tools.sh pytest -q -p no:cacheprovider -c e2e/pytest.ini demo/tests; }
 tour() { python3 tools/tour.py; }

@@ -34,6 +34,11 @@ def gitops() -> Path:
     return _from_environment("MESH_AUTH_GITOPS")
 
 
+def cert_manager() -> Path:
+    """Its controllers and its injector; the definitions of its kinds are in folder crds beside it."""
+    return _from_environment("MESH_AUTH_CERT_MANAGER")
+
+
 def box() -> Path:
     """The small programs of the node's pods."""
     return _from_environment("MESH_AUTH_BOX")

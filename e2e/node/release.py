@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness import chart, tools
@@ -17,9 +18,11 @@ class Release:
 
     def __init__(self, node: Place) -> None:
         self.node = node
+        self._installed: tuple[Mapping[str, str], tuple[str, ...]] = ({}, ())
 
     def install(self, images: Mapping[str, str], *values: str) -> None:
         """Where only locked-down pods may run. images: the names of `operator` and `sidecar`; values: as for --set."""
+        self._installed = (images, values)
         self.node.cluster.namespace(chart.NAMESPACE, {"pod-security.kubernetes.io/enforce": "restricted"})
         self._helm("install", chart.RELEASE, chart.FOLDER, *self._values(images), *_sets(values))
 
@@ -27,6 +30,16 @@ class Release:
         """To the chart in the folder; the release's new revision."""
         self._helm("upgrade", chart.RELEASE, folder, *self._values(images), *_sets(values))
         return self.revision()
+
+    @contextlib.contextmanager
+    def with_values(self, *values: str) -> Iterator[None]:
+        """The same chart with further values, and then as it was installed."""
+        images, installed = self._installed
+        self.upgrade(chart.FOLDER, images, *installed, *values)
+        try:
+            yield
+        finally:
+            self.upgrade(chart.FOLDER, images, *installed)
 
     def rollback(self, revision: int) -> None:
         self._helm("rollback", chart.RELEASE, str(revision))

@@ -14,6 +14,7 @@
 #include "operator/app/key_rotator.h"
 #include "operator/app/kube_recorder.h"
 #include "operator/app/runtime.h"
+#include "operator/app/schema_look.h"
 #include "operator/kube/connection.h"
 #include "operator/kube/lease.h"
 
@@ -152,6 +153,7 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   const kube::ApiClient api(*client, {.host = kube::host_of(config->server)}, metrics);
   log::info("operator starts", {{"server", config->server}, {"namespace", options.ns}, {"root", mesh->root_namespace}});
 
+  SchemaLook schema(api, metrics);
   // With older ones the API server would drop what it does not know, and a rule would say something else than was
   // written.
   if (!patiently(stop, config->server, trouble, [&] { return check_crds(api); })) return {};
@@ -162,6 +164,7 @@ Status run_in_cluster(const Options& options, const std::stop_token& stop) {
   };
   auto keys = read_keys(stop);
   if (!keys) return {};
+  schema.start();
   trouble.set("starting");
   controllers::Index index(*mesh);
   Runtime* live_runtime = nullptr;

@@ -129,6 +129,10 @@ Result<std::optional<fleet::ReviewedToken>> review_token(const kube::ApiClient& 
                               first("authentication.kubernetes.io/pod-uid")};
 }
 
+Result<std::string> unfit_crds(const kube::ApiClient& api) {
+  return kube::unfit_definitions(api, {kube::kIdentityProviders, kube::kAccessPolicies}, kSchemaVersion);
+}
+
 Status check_crds(const kube::ApiClient& api) {
   return kube::check_definitions(api, {kube::kIdentityProviders, kube::kAccessPolicies}, kSchemaVersion);
 }

@@ -35,5 +35,7 @@ Result<std::optional<fleet::ReviewedToken>> review_token(const kube::ApiClient& 
 /// The resources' kinds are installed, and none is older than this program: an error says which is not, and how to mend
 /// it.
 Status check_crds(const kube::ApiClient& api);
+/// What check_crds would say, "" for nothing; errors: what the API server said.
+Result<std::string> unfit_crds(const kube::ApiClient& api);
 
 }  // namespace meshauth::app

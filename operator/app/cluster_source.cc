@@ -173,6 +173,7 @@ void ClusterSource::on_pod(Change change, const std::string& key, const json& no
                          !kube::metadata(now, "deletionTimestamp").empty()};
     pod.labels = labels_of(now);
     take_ports(now, pod);
+    pod.touched = kube::annotation(now, kTouchAnnotation);
     keys = index_.put_pod(std::move(pod));
   }
   if (before && before->workload != workload) handlers_.pod_gone(key, before->workload);

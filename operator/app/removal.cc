@@ -28,11 +28,11 @@ class Removal {
   }
 
   /// Pages are read again from the first: each holds what is still there.
-  void remove_labelled(const kube::Resource& resource) {
+  void remove_labelled(const kube::Resource& resource, const std::string& of) {
     std::size_t before = 0;
     do {
       before = seen_.size();
-      const auto page = api_.list_page(resource, {.label_selector = std::string(kRecordLabel)},
+      const auto page = api_.list_page(resource, {.ns = of, .label_selector = std::string(kRecordLabel)},
                                        {.limit = 200, .metadata_only = true}, stop_);
       if (!page) return keep(page.error().error());
       const auto items = (*page)->find("items");
@@ -77,7 +77,9 @@ Status remove_records(const Options& options, const std::stop_token& stop) {
   if (!leadership) return tl::unexpected(leadership.error());
   if (*leadership == nullptr) return fail("ended before it began: another operator leads");
   Removal removal(api, stop);
-  removal.remove_labelled(kube::kConfigMaps);
+  auto places = options.watched;
+  places.insert(places.empty() ? "" : options.ns);  // key sets are in the operator's own
+  for (const std::string& place : places) removal.remove_labelled(kube::kConfigMaps, place);
   removal.remove(kube::kSecrets, options.ns, "mesh-auth-keys");
   leadership->reset();
   removal.remove(kube::kLeases, options.ns, kube::LeaseOptions{}.name);

@@ -7,9 +7,9 @@
 
 namespace meshauth::app {
 
-/// Deletes every ConfigMap with our label in every namespace, Secret mesh-auth-keys and the Lease; what is gone already
-/// is well. Waits until no operator holds the Lease: it would put back what it misses. Errors: the first that was met,
-/// after all else was tried.
+/// Deletes every ConfigMap with our label in every namespace (with --watch-namespace: in these and the operator's own),
+/// Secret mesh-auth-keys and the Lease; what is gone already is well. Waits until no operator holds the Lease: it would
+/// put back what it misses. Errors: the first that was met, after all else was tried.
 Status remove_records(const Options& options, const std::stop_token& stop);
 
 }  // namespace meshauth::app

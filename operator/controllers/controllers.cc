@@ -1,6 +1,7 @@
 #include "operator/controllers/controllers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/base64.h"
 #include "core/base/text.h"
@@ -11,6 +12,8 @@ namespace {
 
 /// Over the stream a revision takes milliseconds; whoever has not acknowledged it after this long is not reached so.
 constexpr std::chrono::seconds kTouchGrace{2};
+/// After a restart the streams come back first: an agent tries again at least every 10 s.
+constexpr std::chrono::seconds kReconnectGrace{15};
 
 }  // namespace
 
@@ -262,8 +265,10 @@ void Controllers::on_recorded(const std::string& workload, const std::string& re
   enqueue(index_.policies_of_workload(workload));
 }
 
-/// Pods that have not said by now that they run what the record holds may be cut off from the stream.
+/// Pods that have not said by now that they run what the record holds may be cut off from the stream. One that bears
+/// the revision was touched for it, by this operator or by the one before.
 void Controllers::touch_silent_pods(const std::string& id) {
+  check_last_touch(id);
   const auto pods = index_.pods(id);
   std::vector<std::string> silent;
   std::string revision;
@@ -277,10 +282,20 @@ void Controllers::touch_silent_pods(const std::string& id) {
       const auto sidecar = state.sidecars.find(pod.id);
       const bool runs =
           sidecar != state.sidecars.end() && sidecar->second.ack && sidecar->second.ack->revision == revision;
-      if (!pod.deleting && !runs) silent.push_back(pod.id);
+      if (!pod.deleting && !runs && pod.touched != revision) silent.push_back(pod.id);
     }
   }
   for (const std::string& pod : silent) world_.touch(pod, revision);
+}
+
+/// Whoever recorded what was adopted may have ended before it touched anybody.
+void Controllers::check_last_touch(const std::string& id) {
+  bool check = false;
+  change(id, [&](WorkloadState& state) {
+    check = std::exchange(state.adopted, false) && state.touch_due == plan::Time{};
+    if (check) state.touch_due = world_.now() + kReconnectGrace;
+  });
+  if (check) queue_.add_after({Kind::Workload, id}, kReconnectGrace);
 }
 
 void Controllers::adopt(const std::string& workload, std::string manifest_json, std::string signature,
@@ -291,7 +306,8 @@ void Controllers::adopt(const std::string& workload, std::string manifest_json, 
   auto bundle = std::make_shared<const bundle::Bundle>(std::move(*opened));
   auto previous = read_previous(*bundle);
   change(workload, [&](WorkloadState& state) {
-    state.touched = bundle->manifest.revision;  // by whoever recorded it
+    state.touched = bundle->manifest.revision;
+    state.adopted = true;
     state.signed_by = bundle::signer_of(*bundle, trust_).value_or("");
     state.current = std::move(bundle);
     state.previous = std::move(previous);

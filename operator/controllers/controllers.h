@@ -107,6 +107,7 @@ class Controllers {
     std::string recorded, record_error, bundle_error;
     std::string touched;     ///< the last revision of which the pods were told by a touch, where they had to be
     plan::Time touch_due{};  ///< zero: none is
+    bool adopted = false;    ///< touched was taken over from a record, and its touch is not due yet
     std::string fresh_json, fresh_signed_by;
     plan::Time fresh_recorded{};
     Seconds fresh_renewal{0};
@@ -132,6 +133,7 @@ class Controllers {
   void push_fresh(const std::string& id, const std::set<std::string>& sources);
   void keep_recorded(const std::string& id);
   void touch_silent_pods(const std::string& id);
+  void check_last_touch(const std::string& id);
   bool settle_history(const std::string& source, plan::KeyHistory history, bool keys_changed);
   plan::WorkloadProgress progress(const std::string& id) const;
   static nlohmann::json sidecar_json(const std::string& pod, const Sidecar& sidecar);

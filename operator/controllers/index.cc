@@ -211,6 +211,7 @@ Keys Index::put_pod(Pod pod) {
   Keys keys;
   const auto old = pods_.find(pod.id);
   if (old != pods_.end()) {
+    old->second.touched = pod.touched;  // our own mark: no plan depends on it
     if (old->second == pod) return keys;
     const std::string before = old->second.workload;
     workload(before, keys).pods.erase(pod.id);

@@ -28,6 +28,7 @@ struct Pod {
   std::map<std::string, std::string> labels = {};        ///< what Services select by
   std::optional<inject::PodPorts> ports = std::nullopt;  ///< of an injected pod
   std::string ports_unknown = {};                        ///< why there are none; empty where nobody said there were
+  std::string touched = {};  ///< the revision that it was touched for last; see World::touch
 
   friend bool operator==(const Pod&, const Pod&) = default;
 };

@@ -30,7 +30,7 @@ int schema_version(const nlohmann::json& definition) {
   return error == std::errc() && end == text.data() + text.size() && version > 0 ? version : 0;
 }
 
-Status check_definitions(const ApiClient& api, const std::vector<Resource>& resources, int least) {
+Result<std::string> unfit_definitions(const ApiClient& api, const std::vector<Resource>& resources, int least) {
   std::string missing, older, waiting;
   for (const Resource& resource : resources) {
     const std::string name = fmt::format("{}.{}", resource.plural, resource.group);
@@ -46,20 +46,26 @@ Status check_definitions(const ApiClient& api, const std::vector<Resource>& reso
     }
   }
   if (!missing.empty()) {
-    return fail(
+    return fmt::format(
         "{} are not installed in the cluster: apply the folder crds/, or install the chart with crds.enabled=true",
         missing);
   }
   if (!older.empty()) {
-    return fail(
+    return fmt::format(
         "the resource definitions {} are older than this operator, which needs schema version {} or newer: fields that "
         "they do "
         "not know would be lost. Run helm upgrade with this version's chart and crds.enabled=true, or kubectl apply "
         "--server-side --force-conflicts -f crds/ with this version's folder crds/",
         older, least);
   }
-  if (!waiting.empty()) return fail("the API server does not serve {} yet", waiting);
-  return {};
+  if (!waiting.empty()) return fmt::format("the API server does not serve {} yet", waiting);
+  return "";
+}
+
+Status check_definitions(const ApiClient& api, const std::vector<Resource>& resources, int least) {
+  const auto unfit = unfit_definitions(api, resources, least);
+  if (!unfit) return tl::unexpected(unfit.error());
+  return unfit->empty() ? Status() : fail("{}", *unfit);
 }
 
 }  // namespace meshauth::kube

@@ -15,9 +15,11 @@ inline constexpr std::string_view kSchemaVersionLabel = "meshauth.dev/schema-ver
 /// The number that the label says; 0 where it is absent or no number.
 int schema_version(const nlohmann::json& definition);
 
-/// A definition of schema version `least` or newer is there for each, and is served. Reads each by its name
-/// (apiextensions.k8s.io/v1, get). Errors: which is missing, older or not served yet, and how to mend it; what the API
-/// server said.
+/// Why the definitions do not fit, and how to mend it; empty: a definition of schema version `least` or newer is there
+/// for each, and is served. Reads each by its name (apiextensions.k8s.io/v1, get). Errors: what the API server said.
+Result<std::string> unfit_definitions(const ApiClient& api, const std::vector<Resource>& resources, int least);
+
+/// The same, where both are an error.
 Status check_definitions(const ApiClient& api, const std::vector<Resource>& resources, int least);
 
 }  // namespace meshauth::kube

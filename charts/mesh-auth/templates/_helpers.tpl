@@ -51,3 +51,12 @@ mesh-auth-injector
 {{- define "mesh-auth.rootNamespace" -}}
 {{ .Values.operator.rootNamespace | default .Release.Namespace }}
 {{- end }}
+
+{{/* As a JSON list: empty, or the namespaces that are watched: those named, and the root namespace. */}}
+{{- define "mesh-auth.watched" -}}
+{{- $watched := list -}}
+{{- if .Values.watchNamespaces -}}
+{{- $watched = append .Values.watchNamespaces (include "mesh-auth.rootNamespace" .) | uniq | sortAlpha -}}
+{{- end -}}
+{{- toJson $watched -}}
+{{- end }}
