@@ -1,4 +1,4 @@
-"""Distinct RS256 access tokens of about 880 bytes, and the key in the forms that the proxies want."""
+"""Distinct RS256 access tokens of 880 bytes, and the key in the forms that the proxies want."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Issuer:
         claims = {
             "iss": ISSUER, "aud": AUDIENCE, "sub": f"user-{number:07}", "azp": "web-client", "scope": f"openid profile {SCOPE}",
             "iat": now, "nbf": now, "exp": now + 7200, "jti": f"0b1c6a4e-4f5b-4a1e-9c1a-2f6d{number:08}",
-            "groups": ["traders", "staff", "eu-west"], "email": f"user-{number:07}@example.com", "name": "Some Body",
-            "realm_access": {"roles": ["viewer", "editor"]}, "session": f"b2f1c3d4-{number:08}", "acr": "urn:mace:incommon:iap:silver",
+            "groups": ["traders", "staff", "eu-west"], "email": f"user-{number:07}@example.com", "name": "Sam",
+            "realm_access": {"roles": ["viewer", "editor"]},
         }
         text = ".".join(b64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
         return f"{text}.{b64(self._private.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"

@@ -91,14 +91,14 @@ Answer from_outcome(const engine::Outcome& outcome) {
 
 /// The caller as policies see it; owns what the principal points to.
 struct Known {
-  std::vector<engine::CallerIdentity> identities;
+  std::vector<std::pair<std::string, jose::Identity>> identities;  ///< with the provider's id
   std::optional<JsonDoc> claims;
 
   policy::Principal principal() const {
     policy::Principal out;
-    for (const auto& identity : identities) {
+    for (const auto& [provider, mapped] : identities) {
       out.identities.push_back(
-          {identity.provider, identity.subject, identity.client, &identity.scopes, &identity.groups, &identity.roles});
+          {provider, mapped.subject, mapped.client, &mapped.scopes, &mapped.groups, &mapped.roles});
     }
     if (claims) out.claims = claims->root();
     return out;
@@ -114,16 +114,9 @@ Result<Known> known_by_claims(const Resources& resources, const OfflineCaller& c
   if (!caller.claims.is_object()) return fail("the claims are no JSON object");
   auto claims = JsonDoc::parse(caller.claims.dump(), {.bytes = kClaimsBytes});
   if (!claims) return fail("the claims are refused: {}", json_fault(claims.error()));
-  jose::Identity mapped = jose::map_claims(provider->second.value->settings.mappings, claims->root(), 0);
   Known out;
-  out.identities.push_back({caller.provider,
-                            std::move(mapped.subject),
-                            std::move(mapped.client),
-                            std::move(mapped.scopes),
-                            std::move(mapped.groups),
-                            std::move(mapped.roles),
-                            {},
-                            true});
+  out.identities.emplace_back(caller.provider,
+                              jose::map_claims(provider->second.value->settings.mappings, claims->root(), 0));
   out.claims = std::move(*claims);
   return out;
 }
@@ -194,8 +187,12 @@ Result<Answer> answer(engine::Snapshot& snapshot, const Resources& resources, co
     if (!by_claims) return tl::unexpected(by_claims.error());
     known = std::move(*by_claims);
   } else if (outcome.caller) {
-    known.identities = outcome.caller->identities;
     known.claims = outcome.caller->claims();
+    for (const engine::CallerIdentity& identity : outcome.caller->identities) {
+      const auto& mappings = snapshot.providers()[identity.index].mappings;
+      known.identities.emplace_back(identity.provider,
+                                    jose::map_claims(mappings, known.claims->root(), identity.index));
+    }
   }
   if (!policies_asked) return out;
   out.explanation = policy::explain(snapshot.engine(), known.principal(),

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 
+#include "core/jose/identity.h"
+
 namespace meshauth::engine {
 namespace {
 
 /// From the cache while it holds, else verified now, with its claims at hand. All providers of the bundle may vouch:
 /// who counts is asked later, so that one entry serves every source and view.
 tl::expected<std::shared_ptr<Caller>, jose::Refusal> caller_of(Snapshot& snapshot, std::string_view token, double now,
-                                                               TokenCache* cache,
-                                                               std::optional<simdjson::dom::element>& claims) {
+                                                               TokenCache* cache, Authentication& who) {
   const std::uint64_t hash = cache ? cache->hash(token) : 0;
   if (cache) {
     if (auto caller = cache->find(token, hash)) {
@@ -22,8 +23,9 @@ tl::expected<std::shared_ptr<Caller>, jose::Refusal> caller_of(Snapshot& snapsho
     if (!is_token(token)) verified.error().reason = Reason::token_malformed_source;
     return tl::unexpected(std::move(verified.error()));
   }
-  claims = verified->claims;
-  auto caller = make_caller(snapshot, token, std::move(*verified));
+  auto caller = make_caller(snapshot, token, *verified);
+  who.claims = verified->claims;
+  who.mapped = std::move(verified->identities);
   if (cache) cache->insert(caller, hash, now);
   return caller;
 }
@@ -71,7 +73,7 @@ Authentication no_single_token(Reason reason) {
 /// Which identities of who.caller count for these providers.
 void accept(Authentication& who, const Snapshot& snapshot, const ProviderMask& providers, double now) {
   for (std::size_t i = 0; i < who.caller->identities.size(); ++i) {
-    const std::size_t provider = who.caller->providers[i];
+    const std::size_t provider = who.caller->identities[i].index;
     if (!providers[provider]) continue;
     if (snapshot.stale(provider, now)) {
       who.some_stale = true;
@@ -81,17 +83,25 @@ void accept(Authentication& who, const Snapshot& snapshot, const ProviderMask& p
   }
 }
 
-/// It copies what it needs of the claims. After a swap they are read again: that is once per token.
+/// It copies what it needs of the claims. After a swap they are read and mapped again: that is once per token.
 std::shared_ptr<const policy::Match> match_of(const Snapshot& snapshot, const Authentication& who) {
   policy::Principal principal;
   principal.claims = who.claims;
   std::optional<JsonDoc> again;
-  if (!principal.claims) again = who.caller->claims();
-  if (again) principal.claims = again->root();
+  std::vector<jose::Identity> mapped_again;
+  if (!principal.claims) {
+    again = who.caller->claims();
+    if (!again) return snapshot.engine().match(principal);  // the text of a verified token has claims
+    principal.claims = again->root();
+    for (const CallerIdentity& identity : who.caller->identities) {
+      const auto& mappings = snapshot.providers()[identity.index].mappings;
+      mapped_again.push_back(jose::map_claims(mappings, again->root(), identity.index));
+    }
+  }
+  const auto& mapped = again ? mapped_again : who.mapped;
   for (const std::size_t i : who.accepted) {
-    const CallerIdentity& identity = who.caller->identities[i];
-    principal.identities.push_back(
-        {identity.provider, identity.subject, identity.client, &identity.scopes, &identity.groups, &identity.roles});
+    principal.identities.push_back({who.caller->identities[i].provider, mapped[i].subject, mapped[i].client,
+                                    &mapped[i].scopes, &mapped[i].groups, &mapped[i].roles});
   }
   return snapshot.engine().match(principal);
 }
@@ -109,7 +119,7 @@ Authentication authenticate(Snapshot& snapshot, View view, std::span<const Heade
   who.source = &sources.sources()[who.source_index];
   const std::string_view token = (*presented)->token;
   const ProviderMask& providers = who.source->providers;  // of the view already
-  auto caller = caller_of(snapshot, token, now, cache, who.claims);
+  auto caller = caller_of(snapshot, token, now, cache, who);
   if (!caller && caller.error().reason == Reason::token_malformed_source) return no_single_token(caller.error().reason);
   if (caller) {
     who.caller = std::move(*caller);
@@ -144,10 +154,9 @@ policy::Decision decide_for(const Snapshot& snapshot, View view, const Authentic
   // Who counts changes with time where keys are stale: such a match is not kept.
   if (who.some_stale) return engine.decide(*match_of(snapshot, who), request);
   Caller::Memo& memo = who.caller->memo[static_cast<std::size_t>(view)];
-  if (memo.snapshot != snapshot.id() || memo.source != who.source_index || !memo.match) {
+  if (memo.source != who.source_index || !memo.match) {
     memo.match = match_of(snapshot, who);
     memo.source = who.source_index;
-    memo.snapshot = snapshot.id();
   }
   return engine.decide(*memo.match, request);
 }

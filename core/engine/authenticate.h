@@ -22,6 +22,7 @@ struct Authentication {
   std::size_t source_index = 0;
   std::shared_ptr<Caller> caller;                ///< null: no principal
   std::optional<simdjson::dom::element> claims;  ///< of a caller verified just now, until the next authenticate()
+  std::vector<jose::Identity> mapped;            ///< the same: by identity of the caller
   std::vector<std::size_t>
       accepted;             ///< identities of the caller that count here, by provider id; not empty with a caller
   bool some_stale = false;  ///< others would have counted, had their keys been fresh

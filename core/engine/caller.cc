@@ -27,10 +27,16 @@ std::size_t heap(const std::string& text) noexcept {
   return text.capacity() > 15 ? text.capacity() + 17 : 0;
 }
 
-std::size_t heap(const std::vector<std::string>& texts) noexcept {
-  std::size_t size = texts.capacity() * sizeof(std::string);
-  for (const std::string& text : texts) size += heap(text);
-  return size;
+std::string joined(const std::vector<std::string>& texts) {
+  std::string out;
+  std::size_t size = texts.size();
+  for (const std::string& text : texts) size += text.size();
+  out.reserve(size);
+  for (const std::string& text : texts) {
+    if (!out.empty()) out += ' ';
+    out += text;
+  }
+  return out;
 }
 
 }  // namespace
@@ -46,31 +52,29 @@ std::optional<JsonDoc> Caller::claims() const {
   return std::move(*doc);
 }
 
-std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view token, jose::VerifiedToken verified) {
+std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view token,
+                                    const jose::VerifiedToken& verified) {
   auto caller = std::make_shared<Caller>();
   caller->token = token;
-  caller->issuer = std::move(verified.issuer);
-  caller->token_id = std::move(verified.token_id);
+  caller->issuer = snapshot.issuer(verified.issuer);
+  caller->token_id = verified.token_id;
   caller->expires = verified.expires;
-  caller->generation = snapshot.generation(caller->issuer);
   caller->snapshot = snapshot.id();
   caller->identities.reserve(verified.identities.size());
-  for (jose::Identity& identity : verified.identities) {
+  for (const jose::Identity& identity : verified.identities) {
     const ProviderSettings& settings = snapshot.providers()[identity.provider];
     CallerIdentity& mine = caller->identities.emplace_back();
+    mine.index = identity.provider;
     mine.provider = settings.id;
-    mine.subject = std::move(identity.subject);
-    mine.client = std::move(identity.client);
-    mine.scopes = std::move(identity.scopes);
-    mine.groups = std::move(identity.groups);
-    mine.roles = std::move(identity.roles);
+    mine.subject = identity.subject;
+    mine.client = identity.client;
+    mine.scopes = joined(identity.scopes);
     mine.forward_token = settings.forward_token;
     for (const ForwardedClaim& claim : settings.forward_claims) {
       if (auto value = header_value(verified.claims, claim.path)) {
         mine.headers.emplace_back(to_lower(claim.header), std::move(*value));
       }
     }
-    caller->providers.push_back(identity.provider);
   }
   return caller;
 }
@@ -78,26 +82,24 @@ std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view t
 bool renew(Caller& caller, const Snapshot& snapshot, double now) {
   if (now >= caller.expires) return false;
   if (caller.snapshot == snapshot.id()) return true;
-  if (caller.generation != snapshot.generation(caller.issuer)) return false;
-  std::vector<std::size_t> providers;
+  if (caller.issuer->generation != snapshot.issuer(caller.issuer->name)->generation) return false;
+  std::vector<std::size_t> indices;
   for (const CallerIdentity& identity : caller.identities) {
     const auto index = snapshot.provider_index(identity.provider);
     if (!index) return false;
-    providers.push_back(*index);
+    indices.push_back(*index);
   }
-  caller.providers = std::move(providers);
+  for (std::size_t i = 0; i < indices.size(); ++i) caller.identities[i].index = indices[i];
   caller.snapshot = snapshot.id();
   caller.memo = {};
   return true;
 }
 
 std::size_t size_of(const Caller& caller) noexcept {
-  std::size_t size = sizeof(Caller) + 32 + heap(caller.token) + heap(caller.issuer) + heap(caller.token_id) +
-                     caller.providers.capacity() * sizeof(std::size_t) +
+  std::size_t size = sizeof(Caller) + 32 + heap(caller.token) + heap(caller.token_id) +
                      caller.identities.capacity() * sizeof(CallerIdentity);
   for (const CallerIdentity& identity : caller.identities) {
-    size += heap(identity.provider) + heap(identity.subject) + heap(identity.client) + heap(identity.scopes) +
-            heap(identity.groups) + heap(identity.roles);
+    size += heap(identity.provider) + heap(identity.subject) + heap(identity.client) + heap(identity.scopes);
     for (const auto& [name, value] : identity.headers) size += 2 * sizeof(std::string) + heap(name) + heap(value);
   }
   return size;

@@ -17,11 +17,13 @@
 
 namespace meshauth::engine {
 
-/// What one provider makes of the token.
+/// What one provider makes of the token. What policies look at (scopes, groups, roles) is in the Match that is kept; it
+/// is read from the claims again when another one is needed.
 struct CallerIdentity {
-  std::string provider;  ///< namespace/name
+  std::size_t index = 0;  ///< into the providers of the snapshot that the caller belongs to
+  std::string provider;   ///< namespace/name
   std::string subject, client;
-  std::vector<std::string> scopes, groups, roles;
+  std::string scopes;                                        ///< one space between two, for the log
   std::vector<std::pair<std::string, std::string>> headers;  ///< forwarded claims: name in lower case, encoded value
   bool forward_token = true;
 };
@@ -29,7 +31,8 @@ struct CallerIdentity {
 /// One verified token. It owns all it says: it outlives the snapshot that verified it.
 struct Caller {
   std::string token;  ///< never logged; the cache compares it whole
-  std::string issuer, token_id;
+  std::shared_ptr<const Issuer> issuer;
+  std::string token_id;
   std::vector<CallerIdentity> identities;  ///< by provider id, at least one
   double expires = 0;                      ///< unix seconds, from which it must be judged again
 
@@ -37,20 +40,18 @@ struct Caller {
   std::optional<JsonDoc> claims() const;
 
   // Kept by the cache and the engine, per worker.
-  Generation generation{};             ///< Snapshot::generation(issuer) under which it was verified
-  std::uint64_t snapshot = 0;          ///< id of the snapshot that `providers` belongs to
-  std::vector<std::size_t> providers;  ///< of identities: index into that snapshot's providers
+  std::uint64_t snapshot = 0;  ///< id of the snapshot that it belongs to
 
   struct Memo {
-    std::uint64_t snapshot = 0;  ///< 0: none
     std::size_t source = 0;
-    std::shared_ptr<const policy::Match> match;
+    std::shared_ptr<const policy::Match> match;  ///< of that snapshot; null: none
   };
   std::array<Memo, 2> memo;  ///< by View
 };
 
 /// From a token that the snapshot's verifier vouches for.
-std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view token, jose::VerifiedToken verified);
+std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view token,
+                                    const jose::VerifiedToken& verified);
 
 /// Takes a cached caller over to this snapshot. False: it must be verified again (expired, or the providers of its
 /// issuer have changed).

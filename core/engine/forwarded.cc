@@ -90,11 +90,8 @@ std::string forwarded_value(const Snapshot* snapshot, const Outcome* outcome, st
 }
 
 std::string scope_text(const Outcome& outcome) {
-  std::string out;
-  if (const auto* principal = outcome.principal()) {
-    for (const std::string& scope : principal->scopes) out += (out.empty() ? "" : " ") + scope;
-  }
-  return harmless(out);
+  const auto* principal = outcome.principal();
+  return principal == nullptr ? "" : harmless(principal->scopes);
 }
 
 }  // namespace meshauth::engine

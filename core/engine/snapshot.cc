@@ -28,10 +28,10 @@ std::string fingerprint(const ProviderSettings& provider, const bundle::JwksFile
   return sha256(bundle::write_jwks(own));
 }
 
-Generation generation_of(std::string_view text) {
-  Generation out;
-  const std::string digest = sha256(text);
-  std::copy_n(digest.begin(), out.size(), out.begin());
+Issuer issuer_of(std::string name, std::string_view prints) {
+  Issuer out{std::move(name), {}};
+  const std::string digest = sha256(prints);
+  std::copy_n(digest.begin(), out.generation.size(), out.generation.begin());
   return out;
 }
 
@@ -72,8 +72,9 @@ void Snapshot::index_providers(const bundle::JwksFile& keys) {
     }
     for (const ForwardedClaim& claim : provider.forward_claims) headers.insert(to_lower(claim.header));
   }
-  for (const auto& [issuer, prints] : named) generations_.emplace(issuer, generation_of(prints + any));
-  other_generation_ = generation_of(any);
+  for (const auto& [issuer, prints] : named)
+    issuers_.emplace(issuer, std::make_shared<const Issuer>(issuer_of(issuer, prints + any)));
+  other_issuer_ = issuer_of("", any);
   identity_headers_.assign(headers.begin(), headers.end());
 }
 
@@ -85,9 +86,9 @@ std::optional<std::size_t> Snapshot::provider_index(std::string_view id) const {
   return static_cast<std::size_t>(at - all.begin());
 }
 
-const Generation& Snapshot::generation(std::string_view issuer) const {
-  const auto found = generations_.find(issuer);
-  return found == generations_.end() ? other_generation_ : found->second;
+std::shared_ptr<const Issuer> Snapshot::issuer(std::string_view name) const {
+  if (const auto found = issuers_.find(name); found != issuers_.end()) return found->second;
+  return std::make_shared<const Issuer>(Issuer{std::string(name), other_issuer_.generation});
 }
 
 void Snapshot::set_fresh(const bundle::Fresh& fresh) {

@@ -22,8 +22,13 @@ namespace meshauth::engine {
 /// Whose policies count: those that decide, or those together with the audit policies.
 enum class View : std::uint8_t { Enforced, WithAudit };
 
-/// A SHA-256.
-using Generation = std::array<char, 32>;
+/// The iss of tokens.
+struct Issuer {
+  std::string name;
+  /// SHA-256 of what the verdict on such a token depends on: settings and keys of every provider that could vouch for
+  /// it. A verified token stays verified (until it expires) while this is the same.
+  std::array<char, 32> generation;
+};
 
 /// Not thread-safe (it holds a Verifier); may be built in one thread and then used in another.
 class Snapshot {
@@ -52,9 +57,8 @@ class Snapshot {
   /// Matches of a caller without a principal.
   const policy::Match& anonymous() const { return *anonymous_; }
 
-  /// What the verdict on a token of that issuer depends on: settings and keys of every provider that could vouch for
-  /// it. A verified token stays verified (until it expires) while this is the same.
-  const Generation& generation(std::string_view issuer) const;
+  /// One that providers spell out is made once for all its tokens.
+  std::shared_ptr<const Issuer> issuer(std::string_view name) const;
 
   /// Names of the headers that tell the application who calls, lower case, sorted: a client's own never pass.
   const std::vector<std::string>& identity_headers() const { return identity_headers_; }
@@ -71,8 +75,8 @@ class Snapshot {
   void index_providers(const bundle::JwksFile& keys);
 
   std::uint64_t id_;
-  std::map<std::string, Generation, std::less<>> generations_;  // by issuer
-  Generation other_generation_{};                               // of an issuer that no provider spells out
+  std::map<std::string, std::shared_ptr<const Issuer>, std::less<>> issuers_;
+  Issuer other_issuer_;  // that no provider spells out
   jose::Verifier verifier_;
   policy::Engine engine_;
   ProviderMask all_, enforced_;

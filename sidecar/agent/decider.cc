@@ -43,7 +43,7 @@ void add_decision(Answer& answer, const engine::Outcome& outcome) {
 }
 
 void add_caller(Answer& answer, const engine::Outcome& outcome) {
-  answer.add("Mesh-Auth-Issuer", engine::harmless(outcome.caller ? outcome.caller->issuer : outcome.issuer));
+  answer.add("Mesh-Auth-Issuer", engine::harmless(outcome.caller ? outcome.caller->issuer->name : outcome.issuer));
   if (!outcome.caller) return;
   answer.add("Mesh-Auth-Token-Id", engine::harmless(outcome.caller->token_id));
   const auto* principal = outcome.principal();

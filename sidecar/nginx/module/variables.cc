@@ -74,7 +74,7 @@ Text token_id(ngx_http_request_t*, RequestState& s) {
   return Text::keep(s.outcome.caller ? std::string_view(s.outcome.caller->token_id) : std::string_view());
 }
 Text issuer(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(s.outcome.caller ? s.outcome.caller->issuer : s.outcome.issuer);
+  return Text::keep(s.outcome.caller ? s.outcome.caller->issuer->name : s.outcome.issuer);
 }
 template <std::string engine::CallerIdentity::*Member>
 Text identity(ngx_http_request_t*, RequestState& s) {
