@@ -120,7 +120,9 @@ class Sidecar:
     def decisions(self) -> list[dict[str, Any]]:
         """Audit lines so far: one JSON object per decided request that was logged."""
         found = []
-        for line in self.process.output().splitlines() if self.process else []:
+        # The last line may be half written.
+        whole, _, _ = (self.process.output() if self.process else "").rpartition("\n")
+        for line in whole.splitlines():
             if line.startswith("{") and '"decision"' in line:
                 found.append(json.loads(line))
         return found

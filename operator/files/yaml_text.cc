@@ -1,5 +1,7 @@
 #include "operator/files/yaml_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
