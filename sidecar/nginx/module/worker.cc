@@ -57,13 +57,17 @@ Worker::~Worker() {
 }
 
 bool Worker::start() {
-  task_ = ngx_thread_task_alloc(cycle_->pool, sizeof(Worker*));
-  if (!task_) return false;
-  *static_cast<Worker**>(task_->ctx) = this;
+  for (ngx_thread_task_t** task : {&task_, &retire_task_}) {
+    *task = ngx_thread_task_alloc(cycle_->pool, sizeof(Worker*));
+    if (!*task) return false;
+    *static_cast<Worker**>((*task)->ctx) = this;
+    (*task)->event.data = this;
+    (*task)->event.log = cycle_->log;
+  }
   task_->handler = load_in_thread;
   task_->event.handler = on_loaded;
-  task_->event.data = this;
-  task_->event.log = cycle_->log;
+  retire_task_->handler = retire_in_thread;
+  retire_task_->event.handler = on_retired;
 
   dumb_.fd = -1;
   for (ngx_event_t* timer : {&timer_, &drain_timer_}) {
@@ -175,13 +179,31 @@ bool Worker::fits(const engine::Snapshot& snapshot) const {
 void Worker::swap(std::unique_ptr<engine::Snapshot> next) {
   const auto begin = std::chrono::steady_clock::now();
   next->set_fresh(fresh_);
-  snapshot_ = std::move(next);  // frees the old one
+  std::swap(snapshot_, next);
+  retire(std::move(next));
   next_.reset();
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   ngx_log_error(NGX_LOG_NOTICE, cycle_->log, 0, "mesh_auth: runs revision %s", snapshot_->revision.c_str());
   auto swapped = report(engine::WorkerEvent::swapped);
   swapped.swap_ms = took.count();
   say(std::move(swapped));
+}
+
+/// Freed at once, but by the thread: with a thousand rules that takes longer than all else in a swap. Here, if the
+/// thread is not there for it.
+void Worker::retire(std::unique_ptr<engine::Snapshot> old) {
+  if (!old || retiring_) return;
+  retired_ = std::move(old);
+  retiring_ = ngx_thread_task_post(pool_, retire_task_) == NGX_OK;
+  if (!retiring_) retired_.reset();
+}
+
+void Worker::retire_in_thread(void* data, ngx_log_t*) noexcept {
+  (*static_cast<Worker**>(data))->retired_.reset();
+}
+
+void Worker::on_retired(ngx_event_t* event) noexcept {
+  static_cast<Worker*>(event->data)->retiring_ = false;
 }
 
 void Worker::apply_fresh(const FreshStamp& stamp, Result<bundle::Fresh> loaded) {

@@ -1,5 +1,5 @@
 // One worker process: the snapshot in force, the watch over the bundle's folder, and the reports to the agent.
-// Everything here happens on the event loop, but load_in_thread.
+// Everything here happens on the event loop, but load_in_thread and retire_in_thread.
 #pragma once
 
 #include <deque>
@@ -48,6 +48,8 @@ class Worker {
 
   static void load_in_thread(void* data, ngx_log_t* log) noexcept;
   static void on_loaded(ngx_event_t* event) noexcept;
+  static void retire_in_thread(void* data, ngx_log_t* log) noexcept;
+  static void on_retired(ngx_event_t* event) noexcept;
   static void on_timer(ngx_event_t* event) noexcept;
   static void on_inotify(ngx_event_t* event) noexcept;
   static void on_drain(ngx_event_t* event) noexcept;
@@ -58,6 +60,7 @@ class Worker {
   void apply(Look& look);
   void apply_bundle(const BundleStamp& stamp, LoadedBundle loaded);
   void swap(std::unique_ptr<engine::Snapshot> next);
+  void retire(std::unique_ptr<engine::Snapshot> old);
   bool fits(const engine::Snapshot& snapshot) const;
   void drained();
   void apply_fresh(const FreshStamp& stamp, Result<bundle::Fresh> loaded);
@@ -91,6 +94,8 @@ class Worker {
   Watched<FreshStamp> watched_fresh_;
   Look look_;
   bool looking_ = false;  // the thread has look_
+  std::unique_ptr<engine::Snapshot> retired_;
+  bool retiring_ = false;  // the thread has retired_
 
   struct Failure {
     std::string detail;
@@ -103,7 +108,7 @@ class Worker {
   double heartbeat_ = 0;                      // unix seconds of the last counters report
   KidReports kid_reports_;
 
-  ngx_thread_task_t* task_ = nullptr;
+  ngx_thread_task_t *task_ = nullptr, *retire_task_ = nullptr;
   ngx_event_t timer_{}, drain_timer_{};
   ngx_connection_t dumb_{};  // nginx logs the fd of a timer's connection
   ngx_connection_t* inotify_ = nullptr;
