@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -48,7 +49,7 @@ _running_supervisor: Supervisor | None = None
 @pytest.fixture(scope="session")
 def supervisor():
     """Every program of the run; all are gone at its end, whatever happened. Logs stay in build/e2e/logs."""
-    logs = Path(tempfile.mkdtemp(prefix="run-", dir=_fresh(_LOGS)))
+    logs = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}-", dir=_fresh(_LOGS)))
     global _running_supervisor
     owner = _running_supervisor = Supervisor(logs)
     try:
@@ -58,11 +59,12 @@ def supervisor():
 
 
 def _fresh(folder: Path, keep: int = 4) -> Path:
-    """The folder, with only the newest few runs in it."""
+    """The folder, with only the newest few runs in it, and those that go on: they are named by their process."""
     folder.mkdir(parents=True, exist_ok=True)
     runs = sorted(folder.glob("run-*"), key=lambda path: path.stat().st_mtime)
     for old in runs[: max(0, len(runs) - keep)]:
-        shutil.rmtree(old, ignore_errors=True)
+        if not Path(f"/proc/{old.name.split('-')[1]}").exists():
+            shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
