@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -49,23 +51,37 @@ _running_supervisor: Supervisor | None = None
 @pytest.fixture(scope="session")
 def supervisor():
     """Every program of the run; all are gone at its end, whatever happened. Logs stay in build/e2e/logs."""
-    logs = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}-", dir=_fresh(_LOGS)))
+    logs = Path(tempfile.mkdtemp(prefix="run-", dir=_fresh(_LOGS)))
+    in_use = _lock(logs)
     global _running_supervisor
     owner = _running_supervisor = Supervisor(logs)
     try:
         yield owner
     finally:
         owner.stop_all()
+        os.close(in_use)
 
 
 def _fresh(folder: Path, keep: int = 4) -> Path:
-    """The folder, with only the newest few runs in it, and those that go on: they are named by their process."""
+    """The folder, with only the newest few runs in it, and those that go on."""
     folder.mkdir(parents=True, exist_ok=True)
-    runs = sorted(folder.glob("run-*"), key=lambda path: path.stat().st_mtime)
-    for old in runs[: max(0, len(runs) - keep)]:
-        if not Path(f"/proc/{old.name.split('-')[1]}").exists():
-            shutil.rmtree(old, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):  # another run clears away, too
+        runs = sorted(folder.glob("run-*"), key=lambda path: path.stat().st_mtime)
+        for old in runs[: max(0, len(runs) - keep)]:
+            unused = _lock(old)
+            with contextlib.suppress(BlockingIOError):  # a run that goes on, perhaps in another namespace of processes
+                fcntl.flock(unused, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(old, ignore_errors=True)
+            os.close(unused)
     return folder
+
+
+def _lock(folder: Path) -> int:
+    """What keeps the folder from being cleared away, until it is closed."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return descriptor
 
 
 @pytest.fixture(scope="session")
