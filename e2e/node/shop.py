@@ -130,7 +130,13 @@ class Shop:
     # --- the provider
 
     def provider(self, method: str, path: str, body: Any = None) -> Any:
-        answer = self.node.cluster.api(method, f"/api/v1/namespaces/{NAME}/services/https:dev-idp:8444/proxy/{path}", body)
+        def answered() -> Any:
+            answer = self.node.cluster.api(method, f"/api/v1/namespaces/{NAME}/services/https:dev-idp:8444/proxy/{path}", body)
+            # So says the API server, before anybody has got the request: a Service knows of its pods a little later than they are ready.
+            assert "no endpoints available" not in answer.text, answer.text
+            return answer
+
+        answer = await_until("the provider's Service has an endpoint", answered, within=30)
         assert answer.status == 200, f"{method} {path}: {answer.status} {answer.text[:200]}"
         return answer
 
