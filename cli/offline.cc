@@ -188,10 +188,9 @@ Result<Answer> answer(engine::Snapshot& snapshot, const Resources& resources, co
     known = std::move(*by_claims);
   } else if (outcome.caller) {
     known.claims = outcome.caller->claims();
-    for (const engine::CallerIdentity& identity : outcome.caller->identities) {
-      const auto& mappings = snapshot.providers()[identity.index].mappings;
-      known.identities.emplace_back(identity.provider,
-                                    jose::map_claims(mappings, known.claims->root(), identity.index));
+    if (!known.claims) return fail("the claims of a verified token cannot be read again");
+    for (jose::Identity& mapped : engine::map_again(snapshot, *outcome.caller, known.claims->root())) {
+      known.identities.emplace_back(snapshot.providers()[mapped.provider].id, std::move(mapped));
     }
   }
   if (!policies_asked) return out;

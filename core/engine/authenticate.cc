@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "core/jose/identity.h"
-
 namespace meshauth::engine {
 namespace {
 
@@ -93,10 +91,7 @@ std::shared_ptr<const policy::Match> match_of(const Snapshot& snapshot, const Au
     again = who.caller->claims();
     if (!again) return snapshot.engine().match(principal);  // the text of a verified token has claims
     principal.claims = again->root();
-    for (const CallerIdentity& identity : who.caller->identities) {
-      const auto& mappings = snapshot.providers()[identity.index].mappings;
-      mapped_again.push_back(jose::map_claims(mappings, again->root(), identity.index));
-    }
+    mapped_again = map_again(snapshot, *who.caller, again->root());
   }
   const auto& mapped = again ? mapped_again : who.mapped;
   for (const std::size_t i : who.accepted) {

@@ -4,6 +4,7 @@
 
 #include "core/base/base64.h"
 #include "core/base/text.h"
+#include "core/jose/identity.h"
 
 namespace meshauth::engine {
 namespace {
@@ -77,6 +78,13 @@ std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view t
     }
   }
   return caller;
+}
+
+std::vector<jose::Identity> map_again(const Snapshot& snapshot, const Caller& caller, simdjson::dom::element claims) {
+  std::vector<jose::Identity> out;
+  for (const CallerIdentity& identity : caller.identities)
+    out.push_back(jose::map_claims(snapshot.providers()[identity.index].mappings, claims, identity.index));
+  return out;
 }
 
 bool renew(Caller& caller, const Snapshot& snapshot, double now) {

@@ -53,6 +53,10 @@ struct Caller {
 std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view token,
                                     const jose::VerifiedToken& verified);
 
+/// What the providers make of the caller's claims, by its identities: as it was when the token was verified, since the
+/// caller belongs to the snapshot.
+std::vector<jose::Identity> map_again(const Snapshot& snapshot, const Caller& caller, simdjson::dom::element claims);
+
 /// Takes a cached caller over to this snapshot. False: it must be verified again (expired, or the providers of its
 /// issuer have changed).
 bool renew(Caller& caller, const Snapshot& snapshot, double now);
