@@ -10,10 +10,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 
 jobs=$(nproc)
 names=() results=() seconds=() notes=()
-# Which unit tests run under the sanitizers too: all that are a program of a room; those with threads.
-plain='^(nginx_module_in_nginx|meshauthctl_version|kubectl_mesh_auth_help)$'
-addressed='.'
-threaded='^(operator_.*|agent)$'
 
 say() { printf '\n=== %s\n' "$*"; }
 
@@ -85,30 +81,29 @@ run_tests() {
 unit() { run_tests build; }
 mutants() { tools/mutants.py build core/policy; }
 
-# programs FOLDER PATTERN: the tests that match, each with its program; by name, since ctest knows no program before it is built
-programs() {
-  ctest --test-dir "$1" -N -R "$2" -E "$plain" | sed -n 's/^ *Test *#[0-9]*: *//p' | while read -r name; do
-    case $name in
-      fuzz_*) echo "$name fuzz/$name" ;;
-      *) echo "$name test/${name}_test" ;;
-    esac
-  done
+# What the sanitizers need is most of all that is compiled. Where the end-to-end tests run too, it is compiled beside them by
+# what they leave of the cores (SCHED_IDLE: it gives way at once): they wait more than they compute.
+ahead=
+build_ahead() {
+  setsid chrt --idle 0 bash -c 'tools/sanitizers.sh build asan; tools/sanitizers.sh build tsan' >build/ahead.log 2>&1 &
+  ahead=$!
 }
+await_ahead() {
+  [[ -z $ahead ]] || wait "$ahead" || true  # what is wrong with it, the stage says that needs it
+  ahead=
+}
+trap '[[ -z $ahead ]] || kill -- -"$ahead"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
-# sanitized PRESET PATTERN: builds the unit tests whose name matches, and runs them
 sanitized() {
-  cmake --preset "$1" >"build/$1.log" 2>&1 || { cat "build/$1.log"; return 1; }
-  local found
-  found=$(programs "build/$1" "$2")
-  [[ $found ]] || { echo "no test matches $2" >&2; return 1; }
-  # shellcheck disable=SC2046 # names without spaces
-  ninja -C "build/$1" -j"$jobs" $(cut -d' ' -f2 <<<"$found") &&
-    run_tests "build/$1" -R "^($(cut -d' ' -f1 <<<"$found" | paste -sd'|'))\$"
+  await_ahead
+  tools/sanitizers.sh build "$1" && run_tests "build/$1" -R "^($(tools/sanitizers.sh list "$1" | cut -d' ' -f1 | paste -sd'|'))\$"
 }
 # The agent's tests start nginx, which can load no sanitized module: it gets the plain one.
 export MESH_AUTH_MODULE=$PWD/build/modules/ngx_http_mesh_auth_module.so
-asan() { ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} UBSAN_OPTIONS=print_stacktrace=1 sanitized asan "$addressed"; }
-tsan() { TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tools/tsan.supp} sanitized tsan "$threaded"; }
+asan() { ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} UBSAN_OPTIONS=print_stacktrace=1 sanitized asan; }
+tsan() { TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tools/tsan.supp} sanitized tsan; }
 
 # Two lanes, since each is one nginx and one client.
 module_soak() {
@@ -133,26 +128,15 @@ e2e() {
   return "$code"
 }
 
-# The node's tests run beside the others, in namespaces of their own: both wait more than they compute. So it is a node of
-# ours, whatever cluster the others were given; `make e2e-node` goes to that one.
-node_report=build/e2e/node-report.txt node_job=
-start_node_tests() {
-  mkdir -p build/e2e
-  env -u E2E_KUBECONFIG -u E2E_CONTEXT E2E_PARTS="kube helm machine earlier python" \
-    e2e/tools.sh pytest --durations=10 -c e2e/pytest.ini images/tests e2e/node_tests >"$node_report" 2>&1 &
-  node_job=$!
-}
+# A node of ours, whatever cluster the tests before were given; `make e2e-node` goes to that one.
 node_tests() {
-  local code=0
-  wait "$node_job" || code=$?
-  node_job=
-  cat "$node_report"
-  note=$(tail -n1 "$node_report" | tr -d '=' | sed 's/^ *//; s/ *$//')
+  local report=build/e2e/node-report.txt
+  env -u E2E_KUBECONFIG -u E2E_CONTEXT E2E_PARTS="kube helm machine earlier python" \
+    e2e/tools.sh pytest --durations=10 -c e2e/pytest.ini images/tests e2e/node_tests 2>&1 | tee "$report"
+  local code=${PIPESTATUS[0]}
+  note=$(tail -n1 "$report" | tr -d '=' | sed 's/^ *//; s/ *$//')
   return "$code"
 }
-trap '[[ -z $node_job ]] || kill "$node_job"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 tools() { E2E_PARTS="kube helm gitops certmanager node machine earlier python" e2e/tools.sh >build/tools.log 2>&1 || { cat build/tools.log; return 1; }; }
 
@@ -175,14 +159,18 @@ if wants checks; then stage "rooms include what they may" rooms "release build";
 if wants unit; then
   stage "unit tests" unit "release build"
   stage "every mutant of the policy engine is caught" mutants "release build"
-  stage "unit tests, address and undefined behaviour sanitizers" asan "release build"
-  stage "unit tests of the rooms with threads, thread sanitizer" tsan "release build"
   stage "the module amid swaps and reloads: AddressSanitizer, Valgrind, its memory" module_soak "release build"
 fi
 if wants e2e; then
   stage "the programs that the tests start" tools
-  if is_ok "release build" "the programs that the tests start"; then start_node_tests; fi
+  if wants unit && is_ok "release build"; then build_ahead; fi
   stage "end-to-end tests" e2e "release build" "the programs that the tests start"
+fi
+if wants unit; then
+  stage "unit tests, address and undefined behaviour sanitizers" asan "release build"
+  stage "unit tests of the rooms with threads, thread sanitizer" tsan "release build"
+fi
+if wants e2e; then
   stage "images, and end-to-end tests on a real node" node_tests "release build" "the programs that the tests start"
   stage "the demo, and each of its steps spoilt" demo "release build"
   stage "the tour of the control plane" tour "release build"

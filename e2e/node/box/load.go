@@ -7,8 +7,11 @@ import (
 	"time"
 )
 
-// Between two requests of one connection: a steady load, no test of the machine.
-const between = 5 * time.Millisecond
+// Between two requests of one connection, and for one answer: a steady load, no test of the machine.
+const (
+	between  = 5 * time.Millisecond
+	patience = 20 * time.Second
+)
 
 // tally is what was seen so far: how often each status came ("0": no answer),
 // the words of the newest failures, and the times at which the status changed.
@@ -57,7 +60,7 @@ func load(address, url string, headers []string) {
 	seen := &tally{Statuses: map[int]int{}, Failures: []string{}, Changes: []change{}}
 	for range 4 {
 		go func() {
-			client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}
+			client := &http.Client{Timeout: patience, Transport: &http.Transport{}}
 			for {
 				seen.add(status(client, newRequest(url, headers)))
 				time.Sleep(between)
