@@ -1,11 +1,12 @@
 """What a request costs, ours beside its peers: python bench/data_plane.py [--minutes N] (make bench).
 
-The figure is the time that the proxy's worker spent on its core for one request, by the scheduler's count. The proxy has
-core 0, load and application core 1; that one polls when idle (cpu_dma_latency of PM QoS), since waking a halted virtual
-core costs whoever sends to it more than a verification does. Uncached: each of the distinct tokens is sent once, to a
-fresh program. In each round everything is measured once, in turn, so that what the machine does
-meanwhile falls on all alike; rounds go on until the interval is narrow enough or time is up. A round in which a request
-failed is an error, and no other round is dropped. A bar holds where the bad end of the 95 % interval does.
+The figure is the time that the proxy's worker spent on its core for one request, by the scheduler's count. The proxies have
+core 0, load and application core 1, which never sleeps meanwhile: waking a virtual core costs whoever sends to it
+microseconds, and a slower proxy would let it sleep more often. Uncached: each of the distinct tokens is sent once, to a
+fresh program. In a round bench_load asks each proxy for a slice of requests, in turn, again and again (the others have
+nothing to do meanwhile), so that what the machine does falls on all alike; bare verifications are slices too. Rounds go on
+until the interval is narrow enough or time is up. A round in which a request failed is an error, and no other round is
+dropped. A bar holds where the bad end of the 95 % interval does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import json
 import math
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -22,16 +22,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from proxies import BUILD, LOAD_CORE, PROXY_CORE, Proxy, Stand, missing
 from tokens import Issuer
 
 REPORT = BUILD / "bench" / "data_plane.json"
-CONNECTIONS = 16
 CACHED_TOKENS, DISTINCT_TOKENS = 300, 8000
-SECONDS = 1.0  # of load in one measurement of cached tokens
-ONCE_SECONDS = 3.0  # at most, for all distinct tokens; wrk sleeps to its end
+ROUND, SLICE = 12000, 500  # requests with cached tokens to one proxy; at a time
 LEAST_ROUNDS = 11
 # Student's t for 95 %, by degrees of freedom; beyond the list it is near enough to 1.96.
 T95 = [12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10, 2.09, 2.09]
@@ -69,53 +66,39 @@ class Row:
                 "rounds": len(self.values), **({} if self.measured() else {"note": "not measured: the interval is too wide"})}
 
 
-def keep_awake() -> BinaryIO | None:
-    """While the file is open no core halts (Documentation/power/pm_qos_interface.rst). None: not allowed, or not there."""
-    try:
-        file = open("/dev/cpu_dma_latency", "wb", buffering=0)
-        file.write(struct.pack("i", 0))
-        return file
-    except OSError as error:
-        print(f"bench: idle cores halt, the figures hold their waking: {error}", file=sys.stderr)
-        return None
-
-
 class Bench:
     def __init__(self, folder: Path) -> None:
-        self.awake = keep_awake()
         self.stand = Stand(folder, Issuer())
-        self.cached, self.distinct = folder / "cached.txt", folder / "distinct.txt"
+        self.tokens_cached, self.tokens_distinct = folder / "cached.txt", folder / "distinct.txt"
         tokens = self.stand.issuer.tokens(DISTINCT_TOKENS)
-        self.distinct.write_text("\n".join(tokens) + "\n")
-        self.cached.write_text("\n".join(tokens[:CACHED_TOKENS]) + "\n")
+        self.tokens_distinct.write_text("\n".join(tokens) + "\n")
+        self.tokens_cached.write_text("\n".join(tokens[:CACHED_TOKENS]) + "\n")
 
-    def load(self, port: int, tokens: Path, seconds: float, once: bool = False) -> int:
-        """Requests done; each must have been answered 2xx."""
-        argv = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
-        argv += ["-s", str(Path(__file__).parent / "load.lua"), f"http://127.0.0.1:{port}/", "--", str(tokens)]
-        out = subprocess.run([*argv, *(["once"] if once else [])], capture_output=True, text=True, check=True).stdout
-        requests, failed = (int(n) for n in out.split("result ")[1].split()[:2])
-        if failed or not requests:
-            raise RuntimeError(f"{failed} of {requests} requests failed:\n{out}")
-        return requests
+    def costs(self, proxies: dict[str, Proxy], tokens: Path, requests: int, verify: bool = False) -> dict[str, float]:
+        """Microseconds on the core for one request, by proxy; verify: also of a bare verification."""
+        argv = ["taskset", "-c", str(LOAD_CORE), BUILD / "bin" / "bench_load", str(self.stand.backend), tokens, str(requests), str(SLICE)]
+        argv += [str(proxy.port) for proxy in proxies.values()]
+        before = {name: proxy.cpu() for name, proxy in proxies.items()}
+        bare = [f"{self.stand.folder / 'key.pem'}@{PROXY_CORE}"] if verify else []
+        done = subprocess.run([*argv, *bare], stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"bench_load ended with {done.returncode}")
+        out = {name: (proxy.cpu() - before[name]) / requests * 1e6 for name, proxy in proxies.items()}
+        return out | ({"bare verify": float(done.stdout) / 1000} if verify else {})
 
-    def cost(self, proxy: Proxy, tokens: Path, once: bool = False) -> float:
-        """Microseconds on the core for one request."""
-        before = proxy.cpu()
-        requests = self.load(proxy.port, tokens, ONCE_SECONDS if once else SECONDS, once)
-        return (proxy.cpu() - before) / requests * 1e6
+    def cached(self, proxies: dict[str, Proxy]) -> dict[str, float]:
+        return self.costs(proxies, self.tokens_cached, ROUND)
 
-    def once(self, start: Callable[[], Proxy]) -> float:
-        """With a fresh program and each token sent once."""
-        proxy = start()
+    def once(self, start: dict[str, Callable[[], Proxy]], verify: bool = False) -> dict[str, float]:
+        """With fresh programs and each token sent once."""
+        proxies = {}
         try:
-            return self.cost(proxy, self.distinct, once=True)
+            for name, each in start.items():
+                proxies[name] = each()
+            return self.costs(proxies, self.tokens_distinct, DISTINCT_TOKENS, verify)
         finally:
-            proxy.stop()
-
-    def bare_verify(self) -> float:
-        argv = ["taskset", "-c", str(PROXY_CORE), BUILD / "bin" / "bench_verify", self.stand.folder / "key.pem", self.distinct]
-        return float(subprocess.run(argv, capture_output=True, text=True, check=True).stdout) / 1000
+            for proxy in proxies.values():
+                proxy.stop()
 
 
 def until(rows: list[Row], minutes: float, one_round: Callable[[], None]) -> None:
@@ -125,19 +108,17 @@ def until(rows: list[Row], minutes: float, one_round: Callable[[], None]) -> Non
 
 
 def cached(bench: Bench, minutes: float) -> list[Row]:
-    plain, ours = bench.stand.nginx("plain"), bench.stand.nginx("ours")
+    proxies = {name: bench.stand.nginx(name) for name in ("plain", "ours")}
     row = Row("cached tokens: CPU of plain nginx / with our decision", "ratio", 0.97, True, 0.005)
-    for proxy in (plain, ours):
-        bench.cost(proxy, bench.cached)  # warm
+    bench.cached(proxies)  # warm
 
     def one_round() -> None:
-        first, second = (plain, ours) if len(row.values) % 2 else (ours, plain)
-        costs = {id(proxy): bench.cost(proxy, bench.cached) for proxy in (first, second)}
-        row.values.append(costs[id(plain)] / costs[id(ours)])
+        costs = bench.cached(proxies)
+        row.values.append(costs["plain"] / costs["ours"])
 
     until([row], minutes, one_round)
-    plain.stop()
-    ours.stop()
+    for proxy in proxies.values():
+        proxy.stop()
     return [row]
 
 
@@ -154,12 +135,12 @@ def uncached_and_peers(bench: Bench, minutes: float) -> list[Row]:
     fresh = {"plain": lambda: stand.nginx("plain"), "ours": lambda: stand.nginx("ours"), "njs": lambda: stand.nginx("njs"),
              "haproxy": lambda: stand.haproxy(False), "haproxy checks": lambda: stand.haproxy(True),
              "envoy": lambda: stand.envoy(False), "envoy checks": lambda: stand.envoy(True)}
+    bench.cached(standing)  # warm
     table: dict[str, list[float]] = {}
 
     def one_round() -> None:
-        costs = {name: bench.cost(proxy, bench.cached) for name, proxy in standing.items()}
-        costs |= {f"{name} once": bench.once(start) for name, start in fresh.items()}
-        costs["bare verify"] = bench.bare_verify()
+        costs = bench.cached(standing)
+        costs |= {name if name == "bare verify" else f"{name} once": cost for name, cost in bench.once(fresh, verify=True).items()}
         for name, value in costs.items():
             table.setdefault(name, []).append(value)
         ours = costs["ours once"] - costs["plain once"]
@@ -187,10 +168,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mesh-auth-bench-") as folder:
         Path(folder).chmod(0o755)
         bench = Bench(Path(folder))
-        try:
-            rows = cached(bench, minutes) + uncached_and_peers(bench, minutes)
-        finally:
-            bench.stand.application.stop()
+        rows = cached(bench, minutes) + uncached_and_peers(bench, minutes)
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(json.dumps({"rows": [row.json() for row in rows]}, indent=1) + "\n")
     for row in rows:

@@ -89,13 +89,13 @@ class Stand:
     """Where all proxies stand: the application, the keys, a folder for each start."""
 
     def __init__(self, folder: Path, issuer: Issuer) -> None:
+        """The application is whoever listens on `backend`: bench_load, or what serve() starts."""
         self.folder, self.issuer = folder, issuer
         self.count = 0
         (folder / "key.pem").write_text(issuer.pem)
         (folder / "keys.json").write_text(issuer.jwks)
         self._bundle()
-        self.application = self.nginx("application", core=LOAD_CORE)
-        self.backend = self.application.port
+        self.backend = free_port()
 
     def place(self) -> Path:
         self.count += 1
@@ -119,11 +119,14 @@ class Stand:
         resources = ("--resource", self.folder / "idp.json", "--resource", self.folder / "orders.json")
         self._tool("bundle", self.folder / "bundle", "--key", self.folder / "signing.pem", *resources)
 
+    def serve(self) -> Proxy:
+        return self.nginx("application", core=LOAD_CORE, port=self.backend)
+
     # --- nginx: the application, the plain proxy, ours, njs
 
-    def nginx(self, kind: str, core: int = PROXY_CORE, bundle: Path | None = None, http: str = "") -> Proxy:
+    def nginx(self, kind: str, core: int = PROXY_CORE, bundle: Path | None = None, http: str = "", port: int = 0) -> Proxy:
         """bundle: a folder in place of the usual one; http: more directives of that block."""
-        port, place = free_port(), self.place()
+        port, place = port or free_port(), self.place()
         load, location = "", f"proxy_pass http://up;"
         if kind == "application":
             location = 'return 200 "ok";'
@@ -241,7 +244,7 @@ def envoy_program() -> str:
 def missing() -> list[str]:
     """What `make bench` needs and this machine lacks, each with how to get it."""
     out = [f"{name}: apt-get install {package}" for name, package in
-           (("wrk", "wrk"), ("haproxy", "haproxy"), ("nginx", "nginx"), ("taskset", "util-linux")) if not shutil.which(name)]
+           (("haproxy", "haproxy"), ("nginx", "nginx"), ("taskset", "util-linux")) if not shutil.which(name)]
     if not (MODULES / "ngx_http_js_module.so").exists():
         out.append("njs: apt-get install libnginx-mod-http-js")
     try:

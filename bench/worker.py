@@ -166,10 +166,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mesh-auth-bench-") as folder:
         os.chmod(folder, 0o755)
         stand = Stand(Path(folder), Issuer())
+        application = stand.serve()
         try:
             return finish("worker", swaps(stand) + memory(stand))
         finally:
-            stand.application.stop()
+            application.stop()
 
 
 if __name__ == "__main__":

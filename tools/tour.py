@@ -102,7 +102,7 @@ def main() -> int:
     finally:
         shell.process.stdin.close()
         shell.process.wait()
-        subprocess.run(["make", "--no-print-directory", "cluster-down"], cwd=REPO, check=False, stdout=subprocess.DEVNULL)
+        subprocess.run(["make", "--no-print-directory", "control-plane-down"], cwd=REPO, check=False, stdout=subprocess.DEVNULL)
     for fault in faults:
         print(f"tour: {fault}", file=sys.stderr)
     print(f"tour: {checked} answers compared, {len(faults)} differ")

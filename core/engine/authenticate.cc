@@ -60,12 +60,10 @@ void refuse(Authentication& who, const Snapshot& snapshot, const ProviderMask& p
   if (all_stale(snapshot, providers, who, now)) who.reason = Reason::keys_stale;
 }
 
-/// Something is where a token should be.
-Authentication no_single_token(Reason reason) {
-  Authentication who;
+/// Something is where one token should be.
+void refuse_place(Authentication& who, Reason reason) {
   who.reason = reason;
   who.token_failed = true;
-  return who;
 }
 
 /// Which identities of who.caller count for these providers.
@@ -108,14 +106,21 @@ Authentication authenticate(Snapshot& snapshot, View view, std::span<const Heade
   Authentication who;
   const TokenSources& sources = snapshot.sources(view);
   const auto presented = sources.find(headers);
-  if (!presented) return no_single_token(presented.error());
+  if (!presented) {
+    refuse_place(who, presented.error());
+    return who;
+  }
   if (!*presented) return who;
   who.source_index = (*presented)->source;
   who.source = &sources.sources()[who.source_index];
   const std::string_view token = (*presented)->token;
   const ProviderMask& providers = who.source->providers;  // of the view already
   auto caller = caller_of(snapshot, token, now, cache, who);
-  if (!caller && caller.error().reason == Reason::token_malformed_source) return no_single_token(caller.error().reason);
+  if (!caller && caller.error().reason == Reason::token_malformed_source) {
+    who.source = nullptr;
+    refuse_place(who, caller.error().reason);
+    return who;
+  }
   if (caller) {
     who.caller = std::move(*caller);
     accept(who, snapshot, providers, now);

@@ -21,11 +21,11 @@ namespace meshauth::engine {
 /// is read from the claims again when another one is needed.
 struct CallerIdentity {
   std::size_t index = 0;  ///< into the providers of the snapshot that the caller belongs to
-  std::string provider;   ///< namespace/name
+  bool forward_token = true;
+  std::string provider;  ///< namespace/name
   std::string subject, client;
   std::string scopes;                                        ///< one space between two, for the log
   std::vector<std::pair<std::string, std::string>> headers;  ///< forwarded claims: name in lower case, encoded value
-  bool forward_token = true;
 };
 
 /// One verified token. It owns all it says: it outlives the snapshot that verified it.

@@ -62,7 +62,6 @@ void set_authentication(Outcome& out, const Authentication& who, const Snapshot&
     out.identity = who.accepted.front();
   }
   if (!who.source) return;
-  out.presented_at = who.source->at;
   if (who.caller) {
     const auto& identities = who.caller->identities;
     out.strip_token = std::any_of(identities.begin(), identities.end(), [](const auto& i) { return !i.forward_token; });
@@ -71,6 +70,7 @@ void set_authentication(Outcome& out, const Authentication& who, const Snapshot&
       if (who.source->providers[i] && !snapshot.providers()[i].forward_token) out.strip_token = true;
     }
   }
+  if (out.strip_token) out.presented_at = who.source->at;
 }
 
 AuditVerdict audit_verdict(const policy::Verdict& verdict) {
@@ -110,10 +110,12 @@ policy::Request policy_request(const HttpRequest& request, const policy::Path& p
   out.host = host;
   out.port = request.port;
   out.source = request.peer;
-  out.headers = [headers = request.headers, &ours = snapshot.identity_headers()](std::string_view name) {
+  // Two references: std::function keeps that many without memory of its own.
+  out.headers = [&request, &snapshot](std::string_view name) {
     std::vector<std::string_view> values;
+    const auto& ours = snapshot.identity_headers();
     if (std::find(ours.begin(), ours.end(), name) != ours.end()) return values;
-    for (const Header& header : headers) {
+    for (const Header& header : request.headers) {
       if (header.name == name) values.push_back(header.value);
     }
     return values;
@@ -122,11 +124,13 @@ policy::Request policy_request(const HttpRequest& request, const policy::Path& p
 }
 
 Outcome decide(Snapshot& snapshot, const HttpRequest& request, double now, const Options& options, TokenCache* cache) {
-  const auto decoded = decode(request, options);
-  if (!decoded) return refusal(decoded.error());
-
   Outcome out;
-  out.host = decoded->host;
+  auto decoded = decode(request, options);
+  if (!decoded) {
+    out.reason = decoded.error();
+    return out;
+  }
+  out.host = std::move(decoded->host);
   const Authentication who = authenticate(snapshot, View::Enforced, request.headers, now, cache);
   if (options.preflight == Preflight::Pass && !who.source && who.reason == Reason::none && is_preflight(request)) {
     out.allow = out.preflight = true;
@@ -134,7 +138,7 @@ Outcome decide(Snapshot& snapshot, const HttpRequest& request, double now, const
     return out;
   }
   set_authentication(out, who, snapshot);
-  const policy::Request asked = policy_request(request, decoded->path, decoded->host, snapshot);
+  const policy::Request asked = policy_request(request, decoded->path, out.host, snapshot);
   if (who.reason == Reason::none) {
     const auto decision = decide_for(snapshot, View::Enforced, who, asked);
     set_verdict(out, decision.enforced);

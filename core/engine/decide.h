@@ -53,13 +53,13 @@ struct Outcome {
   std::string unknown_kid_source;
 
   bool strip_token = false;  ///< the token must not reach the application
-  TokenSource presented_at;  ///< where a token was found; all empty if none was
+  TokenSource presented_at;  ///< with strip_token: where it was found
 
   int status() const noexcept { return reason_status(reason); }
   const CallerIdentity* principal() const noexcept { return caller ? &caller->identities[identity] : nullptr; }
 };
 
-/// The request as policies see it; its texts are those of the arguments. A header that a provider forwards is ours: the
+/// The request as policies see it, as long as the arguments live. A header that a provider forwards is ours: the
 /// client's copy never reaches the application, so no rule may go by it.
 policy::Request policy_request(const HttpRequest& request, const policy::Path& path, std::string_view host,
                                const Snapshot& snapshot);

@@ -32,9 +32,8 @@ std::string client_cookies(std::span<const Header> headers, std::string_view wit
 }
 
 std::string token_header(const Outcome* outcome, std::string_view name, std::span<const Header> headers) {
-  const bool strip = outcome != nullptr && outcome->strip_token;
   const TokenSource none;
-  const TokenSource& at = strip ? outcome->presented_at : none;
+  const TokenSource& at = outcome != nullptr ? outcome->presented_at : none;
   if (name == "cookie") return client_cookies(headers, at.cookie);
   if (!at.header.empty() && same_header(at.header, name)) return {};
   for (const Header& header : headers) {

@@ -9,13 +9,16 @@ namespace meshauth::engine {
 namespace {
 /// What a set may hold: 16 tokens of usual size (about 900 bytes, 1.6 KiB with what they say), or one of the largest.
 constexpr std::size_t kBytesPerSet = 26 * 1024;
+/// The end of a token is its signature, which differs wherever anything differs; only tokens that verified are kept.
+constexpr std::size_t kHashed = 64;
 }  // namespace
 
 TokenCache::TokenCache(std::size_t bytes, std::uint64_t seed)
     : seed_(seed), sets_(std::max<std::size_t>(1, bytes / kBytesPerSet)) {}
 
 std::uint64_t TokenCache::hash(std::string_view token) const noexcept {
-  return XXH3_64bits_withSeed(token.data(), token.size(), seed_) | 1;
+  const std::string_view tail = token.substr(token.size() - std::min(token.size(), kHashed));
+  return XXH3_64bits_withSeed(tail.data(), tail.size(), seed_ ^ token.size()) | 1;
 }
 
 TokenCache::Set& TokenCache::set_of(std::uint64_t hash) noexcept {

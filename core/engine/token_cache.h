@@ -13,8 +13,8 @@ namespace meshauth::engine {
 constexpr std::size_t kDefaultTokenCacheBytes = std::size_t{16} * 1024 * 1024;
 constexpr std::size_t kMinTokenCacheBytes = std::size_t{64} * 1024;
 
-/// Not thread-safe. A hit is a hit of the whole token: the seeded hash only finds the set, so that nobody who does not
-/// know the seed can choose which set he fills.
+/// Not thread-safe. A hit is a hit of the whole token: the seeded hash (of its end) only finds the set, so that nobody
+/// who does not know the seed can choose which set he fills.
 class TokenCache {
  public:
   /// bytes: about how much memory the entries may take. seed: random, per process.

@@ -1,6 +1,7 @@
 #include "core/policy/engine.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "core/policy/compiled_rules.h"
@@ -62,6 +63,7 @@ struct Engine::Impl {
     takes_tokens.resize((index.routes().size() + 63) / 64);
     for (std::size_t i = 0; i < index.routes().size(); ++i) {
       const RuleMatch& rule = rules.rules()[index.routes()[i].rule];
+      has_class[static_cast<std::size_t>(class_of(rule))] = true;
       if (rule.takes_tokens) set_bit(takes_tokens, i);
       if (rule.takes_tokens && !rule.deny && !rule.audit) token_helps = true;
     }
@@ -84,6 +86,7 @@ struct Engine::Impl {
   RouteIndex index;
   RouteFilter filter;
   RouteBits takes_tokens;  ///< routes of rules that a token could fit
+  std::array<bool, kRouteClasses> has_class{};
   bool has_enforced = false, has_audit = false, token_helps = false;
 };
 
@@ -121,7 +124,7 @@ std::uint32_t Engine::Impl::first_in(std::size_t begin, std::size_t end, Lookup&
 
 std::uint32_t Engine::Impl::first_rule(Lookup& lookup, RouteClass route_class, const RouteBits& bits,
                                        const Match& match, Claims claims, std::uint32_t best) const {
-  if (bits.empty()) return best;
+  if (bits.empty() || !has_class[static_cast<std::size_t>(route_class)]) return best;
   for (std::size_t p = 0; p < lookup.places.size(); ++p) {
     const Place& place = lookup.places[p];
     const auto at = static_cast<std::size_t>(route_class);

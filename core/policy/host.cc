@@ -42,9 +42,12 @@ std::optional<std::string> normalize_host(std::string_view host) {
   std::string name = to_lower(host.substr(0, colon));
   if (name.ends_with('.')) name.pop_back();
   if (name.size() > kMostHost) return std::nullopt;
-  const auto labels = split(name, '.');
-  if (!std::all_of(labels.begin(), labels.end(), valid_label)) return std::nullopt;
-  return name;
+  for (std::string_view rest = name;;) {
+    const auto dot = rest.find('.');
+    if (!valid_label(rest.substr(0, dot))) return std::nullopt;
+    if (dot == std::string_view::npos) return name;
+    rest.remove_prefix(dot + 1);
+  }
 }
 
 }  // namespace meshauth::policy

@@ -1,5 +1,8 @@
 #include "core/policy/path.h"
 
+#include <algorithm>
+#include <array>
+
 #include "core/base/text.h"
 
 namespace meshauth::policy {
@@ -16,9 +19,22 @@ constexpr int hex_digit(char c) {
   return -1;
 }
 
+/// What means itself wherever it stands in a segment, but for dots: RFC 3986 section 2.3, and what most paths are.
+constexpr auto kUnreserved = [] {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~"))
+    table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+
+bool all_unreserved(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return kUnreserved[static_cast<unsigned char>(c)]; });
+}
+
 /// The segment with its escapes decoded once; false for what may not stand in it.
 bool decode_segment(std::string_view raw, const PathAllow& allow, std::string& out) {
   out.reserve(raw.size());
+  unsigned char bits = 0;
   for (std::size_t i = 0; i < raw.size(); ++i) {
     char c = raw[i];
     const bool escaped = c == '%';
@@ -34,9 +50,10 @@ bool decode_segment(std::string_view raw, const PathAllow& allow, std::string& o
     if (control(c) || c == '\\' || c == '#' || c == '?') return false;
     if (c == ';' && !escaped && !allow.semicolon) return false;
     if (c == '/' && !allow.encoded_slash) return false;
+    bits |= static_cast<unsigned char>(c);
     out += c;
   }
-  return valid_utf8(out);
+  return bits < 0x80 || valid_utf8(out);
 }
 
 /// Would some parser take a piece of the segment for a dot segment? Pieces end at a slash that is data here, and at the
@@ -73,13 +90,20 @@ Result<PathAllow> parse_path_allow(std::string_view text) {
 tl::expected<Path, Reason> decode_path(std::string_view raw, const PathAllow& allow) {
   const tl::unexpected<Reason> refused(Reason::path_ambiguous);
   if (!raw.starts_with('/')) return refused;
-  const auto pieces = split(raw.substr(1), '/');
-  Path path;
-  path.segments.resize(pieces.size());
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    std::string& segment = path.segments[i];
-    if (!decode_segment(pieces[i], allow, segment) || has_dots(segment)) return refused;
-    if (segment.empty() && i + 1 < pieces.size() && !allow.double_slash) return refused;
+  tl::expected<Path, Reason> path;
+  path->segments.reserve(static_cast<std::size_t>(std::count(raw.begin(), raw.end(), '/')));
+  for (bool last = false; !last;) {
+    raw.remove_prefix(1);
+    const std::string_view piece = raw.substr(0, raw.find('/'));
+    raw.remove_prefix(piece.size());
+    last = raw.empty();
+    std::string& segment = path->segments.emplace_back();
+    if (all_unreserved(piece)) {
+      segment = piece;
+    } else if (!decode_segment(piece, allow, segment) || has_dots(segment)) {
+      return refused;
+    }
+    if (segment.empty() && !last && !allow.double_slash) return refused;
   }
   return path;
 }

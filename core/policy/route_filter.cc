@@ -35,11 +35,11 @@ bool keep(const std::set<T>& values, const CompiledRules& rules, const std::vect
   return true;
 }
 
+/// One by one: they are few, and most differ in their length already.
 template <class T, class U>
 const RouteBits* find_in(const std::vector<std::pair<T, RouteBits>>& kept, const U& value) {
-  const auto at =
-      std::lower_bound(kept.begin(), kept.end(), value, [](const auto& item, const U& v) { return item.first < v; });
-  return at == kept.end() || at->first != value ? nullptr : &at->second;
+  const auto at = std::find_if(kept.begin(), kept.end(), [&](const auto& item) { return item.first == value; });
+  return at == kept.end() ? nullptr : &at->second;
 }
 
 }  // namespace

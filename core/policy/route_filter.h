@@ -34,9 +34,9 @@ class RouteFilter {
   Allowed port(std::uint16_t port) const;
 
  private:
-  std::vector<std::pair<std::string, RouteBits>> methods_;  ///< sorted
-  std::vector<std::pair<std::uint16_t, RouteBits>> ports_;  ///< sorted
-  RouteBits other_method_, other_port_;                     ///< of one that no rule names
+  std::vector<std::pair<std::string, RouteBits>> methods_;
+  std::vector<std::pair<std::uint16_t, RouteBits>> ports_;
+  RouteBits other_method_, other_port_;  ///< of one that no rule names
   RouteBits everything_;
   bool all_methods_kept_ = true, all_ports_kept_ = true;
 };

@@ -10,25 +10,14 @@ namespace {
 
 constexpr std::uint32_t kHosts = 0, kEveryHost = 1;
 
-/// Keys come from policies alone, requests only look up: no need of a keyed hash.
-std::uint64_t hash_of(std::string_view text, std::uint32_t node) {
-  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;
-  std::uint64_t hash = (node + 1) * kOdd ^ text.size();
-  const auto mix = [&](std::uint64_t word) {
-    hash = (hash ^ word) * kOdd;
-    hash ^= hash >> 32;
-  };
-  while (text.size() >= 8) {
-    std::uint64_t word;
-    std::memcpy(&word, text.data(), 8);
-    mix(word);
-    text.remove_prefix(8);
-  }
-  std::uint64_t last = 0;
-  std::memcpy(&last, text.data(), text.size());
-  mix(last);
-  return hash;
+template <class Word>
+std::uint64_t load(const char* at) {
+  Word word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
 }
+
+constexpr std::size_t kWhole = 16;  ///< bytes of a text that its two words hold
 
 /// The text under which a host pattern's tree is kept: "*.example.com" and "example.com" differ in the dot.
 std::string host_key(const std::string& pattern) {
@@ -36,12 +25,46 @@ std::string host_key(const std::string& pattern) {
   return normalize_host(pattern).value_or(pattern);
 }
 
+}  // namespace
+
 RouteClass class_of(const RuleMatch& rule) {
   if (rule.audit) return rule.deny ? RouteClass::AuditDeny : RouteClass::AuditAllow;
   return rule.deny ? RouteClass::Deny : RouteClass::Allow;
 }
 
-}  // namespace
+/// A text in two words, the second overlapping the first where it is short, so that no length is a loop over bytes.
+struct RouteIndex::Words {
+  explicit Words(std::string_view text) : size(text.size()) {
+    const char* at = text.data();
+    const char* const end = at + size;
+    for (; end - at > static_cast<std::ptrdiff_t>(kWhole); at += 8) {
+      first = mixed(first ^ load<std::uint64_t>(at), second);
+      second += kOdd;
+    }
+    if (end - at >= 8) {
+      first ^= load<std::uint64_t>(at);
+      second ^= load<std::uint64_t>(end - 8);
+    } else if (end - at >= 4) {
+      first = load<std::uint32_t>(at);
+      second = load<std::uint32_t>(end - 4);
+    } else if (end != at) {
+      const auto byte = [](const char* from) { return static_cast<std::uint64_t>(static_cast<unsigned char>(*from)); };
+      first = byte(at) | byte(at + (end - at) / 2) << 8 | byte(end - 1) << 16;
+    }
+  }
+
+  /// Keys come from policies alone, requests only look up: no need of a keyed hash.
+  std::uint64_t hash(std::uint32_t node) const { return mixed(first ^ (node + 1) * kOdd, second ^ size * kOdd); }
+
+  static constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15, kOther = 0xd1b54a32d192ed03;
+  static std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
+    const auto product = static_cast<unsigned __int128>(a) * (b ^ kOther);
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+  }
+
+  std::uint64_t first = 0, second = 0;
+  std::size_t size;
+};
 
 /// Grows the tree with ordered maps, then writes it into the index's own form.
 struct RouteIndex::Builder {
@@ -111,20 +134,22 @@ RouteIndex::RouteIndex(const CompiledRules& rules) {
     auto& growing = builder.nodes[i];
     nodes_.push_back({growing.any, !growing.texts.empty(), place(growing.exact), place(growing.rest)});
     for (const auto& [text, child] : growing.texts) {
-      const std::uint64_t hash = hash_of(text, i);
-      std::size_t at = hash & (capacity - 1);
+      const Words words(text);
+      std::size_t at = words.hash(i) & (capacity - 1);
       while (edges_[at].child != kNone) at = (at + 1) & (capacity - 1);
-      edges_[at] = {hash, i, child, text};
+      edges_[at] = {words.first, words.second, i, child, text};
     }
   }
   has_hosts_ = nodes_[kHosts].has_texts;
 }
 
-std::uint32_t RouteIndex::text_child(std::uint32_t node, std::string_view text, std::uint64_t hash) const {
+std::uint32_t RouteIndex::text_child(std::uint32_t node, std::string_view text) const {
+  const Words words(text);
   const std::size_t mask = edges_.size() - 1;
-  for (std::size_t at = hash & mask; edges_[at].child != kNone; at = (at + 1) & mask) {
+  for (std::size_t at = words.hash(node) & mask; edges_[at].child != kNone; at = (at + 1) & mask) {
     const Edge& edge = edges_[at];
-    if (edge.hash == hash && edge.parent == node && edge.text == text) return edge.child;
+    if (edge.first != words.first || edge.second != words.second || edge.parent != node) continue;
+    if (edge.text.size() == text.size() && (text.size() <= kWhole || edge.text == text)) return edge.child;
   }
   return kNone;
 }
@@ -138,7 +163,7 @@ void RouteIndex::walk(std::uint32_t node, const Path& path, std::size_t depth, P
       return;
     }
     const std::string& segment = path.segments[depth];
-    const std::uint32_t text = here.has_texts ? text_child(node, segment, hash_of(segment, node)) : kNone;
+    const std::uint32_t text = here.has_texts ? text_child(node, segment) : kNone;
     const std::uint32_t any = segment.empty() ? kNone : here.any;
     if (text == kNone && any == kNone) return;
     ++depth;
@@ -148,7 +173,7 @@ void RouteIndex::walk(std::uint32_t node, const Path& path, std::size_t depth, P
 }
 
 void RouteIndex::find_host(std::string_view host, const Path& path, Places& out) const {
-  const std::uint32_t root = text_child(kHosts, host, hash_of(host, kHosts));
+  const std::uint32_t root = text_child(kHosts, host);
   if (root != kNone) walk(root, path, 0, out);
 }
 

@@ -14,6 +14,7 @@ namespace meshauth::policy {
 /// What a rule does, in the order in which a place keeps its routes.
 enum class RouteClass : std::uint8_t { Deny, Allow, AuditDeny, AuditAllow };
 constexpr std::size_t kRouteClasses = 4;
+RouteClass class_of(const RuleMatch& rule);
 
 /// The routes that end at one node of the index: per class a range of their numbers, by rule.
 struct Place {
@@ -59,13 +60,14 @@ class RouteIndex {
     Place rest;   ///< of patterns that end here in `**`
   };
   struct Edge {
-    std::uint64_t hash = 0;
+    std::uint64_t first = 0, second = 0;          ///< words of the text
     std::uint32_t parent = kNone, child = kNone;  ///< kNone: free
     std::string text;
   };
   struct Builder;
+  struct Words;
 
-  std::uint32_t text_child(std::uint32_t node, std::string_view text, std::uint64_t hash) const;
+  std::uint32_t text_child(std::uint32_t node, std::string_view text) const;
   void walk(std::uint32_t node, const Path& path, std::size_t depth, Places& out) const;
   void find_host(std::string_view host, const Path& path, Places& out) const;
 

@@ -26,9 +26,13 @@ void Counters::add(const engine::Outcome& outcome) {
 }
 
 void Counters::add(const View& view, std::uint64_t count) {
-  const auto found = counts_.find(view);
-  if (found != counts_.end()) {
-    found->second += count;
+  if (last_ != counts_.end() && Less::tie(last_->first) == Less::tie(view)) {
+    last_->second += count;
+    return;
+  }
+  last_ = counts_.find(view);
+  if (last_ != counts_.end()) {
+    last_->second += count;
     return;
   }
   Key key{view.allow, view.reason, view.audit, {}, {}, {}, {}};
@@ -43,6 +47,7 @@ void Counters::add(const View& view, std::uint64_t count) {
 
 std::vector<engine::DecisionCount> Counters::take() {
   std::vector<engine::DecisionCount> out;
+  last_ = counts_.end();
   while (!counts_.empty() && out.size() < kMaxCountersPerReport) {
     const auto node = counts_.extract(counts_.begin());
     const Key& key = node.key();

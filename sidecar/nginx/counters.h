@@ -18,6 +18,10 @@ constexpr std::size_t kMaxCountersPerReport = 12;  ///< names are bounded: that 
 
 class Counters {
  public:
+  Counters() = default;
+  Counters(const Counters&) = delete;
+  Counters& operator=(const Counters&) = delete;
+
   void add(const engine::Outcome& outcome);
 
   bool empty() const { return counts_.empty(); }
@@ -52,6 +56,7 @@ class Counters {
   void add(const View& view, std::uint64_t count);
 
   std::map<Key, std::uint64_t, Less> counts_;
+  std::map<Key, std::uint64_t, Less>::iterator last_ = counts_.end();  // counted before: the next is often the same
 };
 
 }  // namespace meshauth::nginx

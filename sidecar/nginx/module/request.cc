@@ -42,32 +42,23 @@ bool is_sampled(ngx_http_request_t* r) noexcept {
   return part != 0 && static_cast<ngx_uint_t>(ngx_random()) % kMillion < part;
 }
 
-void decide_now(ngx_http_request_t* r, RequestState& state) {
-  const auto begin = std::chrono::steady_clock::now();
+engine::Outcome outcome_of(ngx_http_request_t* r, Worker* worker) {
   // As it came: error pages and redirects change nginx's own method and URI.
   const auto line = engine::split_request_line(view(r->request_line));
-  static thread_local std::vector<engine::Header> headers;
+  engine::Outcome none;
+  if (!engine::delivers(line.target, view(r->unparsed_uri), r->empty_path_in_uri != 0)) {
+    none.reason = Reason::path_ambiguous;
+    return none;
+  }
+  if (!worker) return engine::no_bundle();
+  auto& headers = worker->headers();
   headers.clear();
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
     headers.push_back({lower_name(header), view(header.value)});
   });
-  engine::HttpRequest request;
-  request.method = line.method;
-  request.target = line.target;
-  request.headers = headers;
-  request.peer = address_of(r->connection->sockaddr);
-  request.port = port_of(r);
-  if (!engine::delivers(line.target, view(r->unparsed_uri), r->empty_path_in_uri != 0)) {
-    state.outcome.reason = Reason::path_ambiguous;
-  } else {
-    state.outcome = Worker::get() ? Worker::get()->decide(request, loc_conf(r)->options()) : engine::no_bundle();
-  }
-  if (Worker::get() && Worker::get()->snapshot()) state.revision = Worker::get()->snapshot()->revision;
-  state.sampled = is_sampled(r);
-  state.microseconds = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count());
+  return worker->decide({line.method, line.target, headers, address_of(r->connection->sockaddr), port_of(r)},
+                        loc_conf(r)->options());
 }
-
 /// Would the application take the name for the header's? CGI and WSGI make '_' of '-' (RFC 3875 section 4.1.18), PHP
 /// makes it of everything but letters and digits.
 bool reads_as(std::string_view name, std::string_view header) noexcept {
@@ -104,12 +95,26 @@ RequestState* state_of(ngx_http_request_t* r) {
   ngx_http_request_t* const main = r->main;
   ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(main->pool, sizeof(RequestState));
   if (!cleanup) return nullptr;
-  auto* state = new (cleanup->data) RequestState;  // refuses (internal) until a decision is there
-  cleanup->handler = destroy_state;
-  ngx_http_set_ctx(main, state, ngx_http_mesh_auth_module);
-  // The location's settings are those of the one that asks: a subrequest may be the first.
-  decide_now(r, *state);
-  return state;
+  const auto begin = std::chrono::steady_clock::now();
+  Worker* const worker = Worker::get();
+  const auto keep = [&](RequestState* state) {
+    cleanup->handler = destroy_state;
+    ngx_http_set_ctx(main, state, ngx_http_mesh_auth_module);
+    return state;
+  };
+  try {
+    // The location's settings are those of the one that asks: a subrequest may be the first.
+    RequestState* state = keep(new (cleanup->data) RequestState{outcome_of(r, worker)});
+    if (worker) state->revision = worker->revision();
+    state->sampled = is_sampled(r);
+    const auto took = std::chrono::steady_clock::now() - begin;
+    state->microseconds =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    return state;
+  } catch (...) {
+    keep(new (cleanup->data) RequestState);  // refuses: internal
+    throw;
+  }
 }
 
 std::vector<engine::Header> client_headers(ngx_http_request_t* r) {

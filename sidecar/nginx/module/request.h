@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/engine/decide.h"
@@ -14,12 +16,12 @@ namespace meshauth::nginx {
 /// Lives as long as the main request's pool, through internal redirects, which clear nginx's module contexts.
 struct RequestState {
   engine::Outcome outcome;
-  std::string revision;            ///< in force at the decision; empty: none
-  std::uint64_t microseconds = 0;  ///< that the decision took
-  bool sampled = false;            ///< an allowed request whose line is logged all the same
-  bool answered = false;           ///< the refusal was handed to nginx once: what follows is its error page
-  bool challenged = false;         ///< WWW-Authenticate is set
-  std::optional<Trace> trace;
+  std::shared_ptr<const std::string> revision{};  ///< in force at the decision; null: none
+  std::uint64_t microseconds = 0;                 ///< that the decision took
+  bool sampled = false;                           ///< an allowed request whose line is logged all the same
+  bool answered = false;    ///< the refusal was handed to nginx once: what follows is its error page
+  bool challenged = false;  ///< WWW-Authenticate is set
+  std::optional<Trace> trace{};
   ngx_event_t expiry{};  ///< of an upgraded connection's token
 };
 

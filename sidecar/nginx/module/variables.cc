@@ -68,7 +68,7 @@ Text policy_id(ngx_http_request_t*, RequestState& s) {
   return Text::keep(s.outcome.policy);
 }
 Text revision(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(s.revision);
+  return Text::keep(s.revision ? std::string_view(*s.revision) : std::string_view());
 }
 Text token_id(ngx_http_request_t*, RequestState& s) {
   return Text::keep(s.outcome.caller ? std::string_view(s.outcome.caller->token_id) : std::string_view());

@@ -89,13 +89,8 @@ bool Worker::start() {
 }
 
 engine::Outcome Worker::decide(const engine::HttpRequest& request, const engine::Options& options) {
-  if (!snapshot_) {
-    engine::Outcome none = engine::no_bundle();
-    counters_.add(none);
-    return none;
-  }
   const double at = now();
-  engine::Outcome outcome = engine::decide(*snapshot_, request, at, options, &cache_);
+  engine::Outcome outcome = snapshot_ ? engine::decide(*snapshot_, request, at, options, &cache_) : engine::no_bundle();
   if (outcome.allow && !fits(*snapshot_)) {
     outcome = engine::no_bundle();
     outcome.detail = "this worker was replaced, and its auth.conf with it: the application would see other headers";
@@ -180,6 +175,7 @@ void Worker::swap(std::unique_ptr<engine::Snapshot> next) {
   const auto begin = std::chrono::steady_clock::now();
   next->set_fresh(fresh_);
   std::swap(snapshot_, next);
+  revision_ = std::make_shared<const std::string>(snapshot_->revision);
   retire(std::move(next));
   next_.reset();
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;

@@ -36,6 +36,10 @@ class Worker {
   engine::Outcome decide(const engine::HttpRequest& request, const engine::Options& options);
 
   const engine::Snapshot* snapshot() const { return snapshot_.get(); }
+  const std::shared_ptr<const std::string>& revision() const { return revision_; }  ///< null without a snapshot
+
+  /// For the field lines of a request that is decided: its memory is kept.
+  std::vector<engine::Header>& headers() { return headers_; }
 
  private:
   // One look at the folder: what was there, and what came of it.
@@ -87,7 +91,9 @@ class Worker {
   std::int64_t started_;
   std::string auth_conf_;  // digest of the one that nginx was started with; empty: any bundle fits
 
+  std::vector<engine::Header> headers_;
   std::unique_ptr<engine::Snapshot> snapshot_;
+  std::shared_ptr<const std::string> revision_;
   std::unique_ptr<engine::Snapshot> next_;  // does not fit: for the workers that nginx starts after us
   bundle::Fresh fresh_;
   Watched<BundleStamp> watched_bundle_;
