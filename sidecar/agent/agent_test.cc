@@ -10,6 +10,7 @@
 #include <fstream>
 #include <future>
 
+#include "core/base/base64.h"
 #include "sidecar/agent/testing/fixture.h"
 
 namespace meshauth::agent {
@@ -269,6 +270,46 @@ TEST_CASE("while a stream is up an older or unsigned folder is left alone, for a
     }
   }
   CHECK(f.program.current_revision() == now.revision);
+}
+
+/// Rightly signed, of an operator that is newer than this agent may be.
+bundle::Bundle of_next_format(bundle::Bundle bundle, const bundle::SigningKey& key) {
+  const std::string ours = R"("formatVersion":1)";
+  const auto at = bundle.manifest_json.find(ours);
+  REQUIRE(at != std::string::npos);
+  bundle.manifest_json.replace(at, ours.size(), R"("formatVersion":2)");
+  bundle.signature = base64_encode(key.sign(bundle.manifest_json));
+  return bundle;
+}
+
+TEST_CASE(
+    "a bundle of a newer format is refused by its version, by stream and by folder, and the one in force goes on") {
+  Mounted mounted;
+  Fixture f({"--fallback-dir=" + mounted.path()});
+  f.program.start();
+  const auto good = f.publish(open_paths({"/a"}));
+  const auto next = of_next_format(f.fleet.make(open_paths({"/b"})), f.fleet.key);
+  const auto goes_on = [&] {
+    CHECK(f.program.health("/readyz").status == 200);
+    CHECK(f.program.current_revision() == good.revision);
+    CHECK(f.status("/a") == 200);
+    CHECK(f.status("/b") == 403);
+  };
+  const auto ack = f.fleet.await_ack(f.fleet.publish(next), Outcome::Refused);
+  REQUIRE(ack);
+  CHECK(ack->detail.find("format version 2; this program reads version 1") != std::string::npos);
+  goes_on();
+
+  f.fleet.stop();
+  mounted.swap(next);
+  CHECK(f.program.await_log("the mounted bundle is not used"));
+  const auto log = f.program.log();
+  CHECK(log.find("format version 2", log.find("the mounted bundle is not used")) != std::string::npos);
+  goes_on();
+
+  // And the way on is open.
+  mounted.swap(f.fleet.make(open_paths({"/c"})));
+  CHECK(f.program.await_status(200, "/c"));
 }
 
 TEST_CASE("nginx that dies is started again, and decides as before") {
