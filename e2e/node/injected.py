@@ -15,7 +15,7 @@ _WORKLOADS: dict[str, tuple[str, dict[str, str], tuple[int, ...]]] = {
     "native": ("127.0.0.1:8080", {}, (8080,)),
     "transparent": ("0.0.0.0:8080", {"meshauth.dev/capture": "Transparent"}, (8080, 9181)),
 }
-# Nobody listens, refused, no bundle yet; and where the sidecar listens before its provider's keys are there, the same.
+# What who shows no token may get. 0: nobody listens. 503: no bundle yet, or no keys of its provider.
 PROTECTED = {0, 401, 503}
 
 
