@@ -21,7 +21,7 @@ from pathlib import Path
 import archive
 import sbom
 from debian import Stop
-from rootfs import IMAGES, REPO, Content, Image, collect
+from rootfs import IMAGES, REPO, Content, Image, collect, compiled_into
 
 
 def version() -> str:
@@ -52,7 +52,8 @@ def build(image: Image, folder: Path) -> None:
     data = archive.pack(image, content, reference(image), created, time)
     folder.mkdir(parents=True, exist_ok=True)
     archive.write(folder / f"{image.name}.tar", data)
-    archive.write(folder / f"{image.name}.spdx.json", sbom.document(image, content, version(), data, created))
+    inside = compiled_into(image, content)
+    archive.write(folder / f"{image.name}.spdx.json", sbom.document(image, content, inside, version(), data, created))
     print(f"{folder / image.name}.tar  {reference(image)}  {len(data) / 1e6:.1f} MB, {len(content.packages)} packages")
 
 

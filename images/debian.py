@@ -84,6 +84,12 @@ def package(name: str) -> Package:
 
 
 @functools.cache
+def is_interface(name: str) -> bool:
+    """Does the package bring the link by which programs are linked with a shared library (lib*.so)?"""
+    return any(re.search(r"/lib[^/]*\.so$", path) for path, package in _owners().items() if package.split(":")[0] == name)
+
+
+@functools.cache
 def _sums(name: str) -> dict[str, str]:
     """path -> MD5 of the files that the package brought."""
     for file in (_INFO / f"{name}.md5sums", _INFO / f"{name.split(':')[0]}.md5sums"):

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import compiled_in
 import debian
 from debian import Package, Stop
 
@@ -109,10 +110,22 @@ def collect(image: Image) -> Content:
     return Content(system, own, packages)
 
 
+def _folders() -> tuple[Path, Path]:
+    """Of programs and of modules."""
+    programs = Path(os.environ.get("MESH_AUTH_BIN") or REPO / "build" / "bin").absolute()
+    return programs, Path(os.environ.get("MESH_AUTH_MODULES") or programs.parent / "modules").absolute()
+
+
+def compiled_into(image: Image, content: Content) -> dict[str, list[Package]]:
+    """By the name of our program or module: packages whose code is inside it."""
+    programs, modules = _folders()
+    made = {image.program: programs} | ({MODULE: modules} if image.module else {})
+    return {name: compiled_in.packages(folder.parent, f"{folder.name}/{name}", content.packages) for name, folder in made.items()}
+
+
 def _own(image: Image) -> Tree:
     tree = Tree()
-    bin_folder = Path(os.environ.get("MESH_AUTH_BIN") or REPO / "build" / "bin")
-    modules = Path(os.environ.get("MESH_AUTH_MODULES") or bin_folder.parent / "modules")
+    bin_folder, modules = _folders()
     tree.add(f"/usr/bin/{image.program}", _stripped(bin_folder / image.program), 0o755)
     if image.module:
         tree.add(_MODULES + MODULE, _stripped(modules / MODULE))

@@ -11,13 +11,12 @@ from harness.namespace import Namespace
 from harness.resources import access_policy, caller, identity_provider, rule
 from harness.wait import await_until
 from node import pods
+from node.load import CLOSE, Load
 from node.shop import ISSUER, Shop
 
 _FOLDER = tools.REPO / "examples" / "injection"
 _DRAIN = 10  # seconds; longer than the node needs to take an ending pod out of its Service, also where 19 end at once
 _LOAD = "load-meshed"
-# Without and with the token on a connection for each request, and with it on connections that are kept.
-_PORTS = {"naked": 7011, "fresh": 7012, "kept": 7013}
 
 
 class Meshed:
@@ -85,27 +84,18 @@ class Meshed:
 
     def begin_load(self, token: str) -> None:
         """Asks for a protected path without end, from the shop's namespace."""
-        bearer, close = f"Authorization: Bearer {token}", "Connection: close"
+        bearer = f"Authorization: Bearer {token}"
         # Without a token also those that are not Ready yet are asked, and those that end.
-        parts = {"naked": [self._early, close], "fresh": [self.url, bearer, close], "kept": [self.url, bearer]}
-        containers = [
-            pods.container(name, self.shop.box, ["load", f"0.0.0.0:{_PORTS[name]}", base + "/orders/1", *headers])
-            for name, (base, *headers) in parts.items()
-        ]
-        self.shop.ns.apply(pods.pod(_LOAD, containers))
-        self.shop.await_ready(f"pod/{_LOAD}")
-        for name in parts:
-            await_until(f"{name} was answered", lambda: self.counted(name)["requests"], within=30)
+        parts = {"naked": [self._early, CLOSE], "fresh": [self.url, bearer, CLOSE], "kept": [self.url, bearer]}
+        self._load = Load(self.shop, _LOAD, {name: [base + "/orders/1", *headers] for name, (base, *headers) in parts.items()})
+        self._load.begin()
 
     def end_load(self) -> None:
-        self.shop.ns.delete("pod", _LOAD)
+        self._load.end()
 
     def counted(self, name: str) -> dict[str, Any]:
-        """As the shop's."""
-        path = f"/api/v1/namespaces/{self.shop.ns.name}/pods/http:{_LOAD}:{_PORTS[name]}/proxy/"
-        answer = self.shop.node.cluster.api("GET", path)
-        assert answer.status == 200, f"{path}: {answer.status} {answer.text[:200]}"
-        return answer.json()
+        """As the shop's. `naked` without a token on a connection for each request, `fresh` with it, `kept` on connections that are kept."""
+        return self._load.counted(name)
 
     # --- manifests
 

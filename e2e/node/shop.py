@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import yaml
@@ -54,9 +55,13 @@ class Shop:
         for policy in ("orders", "edge"):
             self.ns.await_condition("accesspolicy", policy, "Programmed", within=60)
 
+    def add(self, workload: str) -> None:
+        """A workload like `orders`."""
+        self.ns.apply(self._with_images(_example().replace("orders", workload)))
+
     def add_cut_off(self, workload: str) -> None:
         """A workload like `orders`, whose agent asks for its operator where nobody listens."""
-        text = (tools.REPO / "examples" / "sidecar" / "orders.yaml").read_text().replace("orders", workload)
+        text = _example().replace("orders", workload)
         operator, nobody = "https://mesh-auth-operator.mesh-auth-system.svc:8443", "https://127.0.0.1:9"
         assert operator in text, "the example names its operator differently by now"
         self.ns.apply(self._with_images(text.replace(operator, nobody)))
@@ -144,11 +149,21 @@ class Shop:
         claims = {"sub": "ann", "aud": "orders", "scope": scope}
         return self.provider("POST", "token", {"claims": claims, "expiresIn": 3600}).json()["access_token"]
 
+    def time_rotation(self, path: str, base: str = _ORDERS, within: float = 60) -> float:
+        """Seconds from the provider's change of its key until `path` takes tokens of the new one and none of the one before."""
+        old = self.token()
+        assert self.ask(path, old, base) == 200
+        began = time.monotonic()
+        self.provider("POST", "rotate?drop=old")
+        new = self.token()
+        await_until("the new key counts, and the old one no more", lambda: (self.ask(path, new, base), self.ask(path, old, base)) == (200, 401), within)
+        return time.monotonic() - began
+
     # --- pods
 
     def _orders(self) -> list[dict[str, Any]]:
         """The example, with the images of this run."""
-        return self._with_images((tools.REPO / "examples" / "sidecar" / "orders.yaml").read_text())
+        return self._with_images(_example())
 
     def _with_images(self, text: str) -> list[dict[str, Any]]:
         documents = list(yaml.safe_load_all(text))
@@ -170,6 +185,10 @@ class Shop:
     def _load(self) -> dict[str, Any]:
         parts = [(name, ["load", f"0.0.0.0:{port}", _ORDERS + path]) for name, (path, port) in LOAD.items()]
         return pods.pod("load", [pods.container(name, self.box, args) for name, args in parts])
+
+
+def _example() -> str:
+    return (tools.REPO / "examples" / "sidecar" / "orders.yaml").read_text()
 
 
 def since(before: dict[str, Any], after: dict[str, Any]) -> dict[int, int]:

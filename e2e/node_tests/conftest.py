@@ -12,6 +12,7 @@ from harness.wait import await_until
 from node import foreign, machine
 from node import images as own
 from node.foreign import Foreign
+from node.injected import Injected
 from node.lifecycle import Node
 from node.place import Place
 from node.release import Release
@@ -124,6 +125,17 @@ def shop(node, release, images):
     made = Shop(node, images)
     made.open()
     return made
+
+
+@pytest.fixture
+def injected(shop):
+    """Applications with injected sidecars, native and transparent, and a load without a token on them."""
+    made = Injected(shop)
+    try:
+        made.open()
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture

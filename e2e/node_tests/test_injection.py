@@ -7,7 +7,8 @@ import time
 import pytest
 
 from harness.wait import await_until
-from node import pods
+from node import pod_processes, pods
+from node.injected import PROTECTED
 from node.meshed import Meshed, is_ready
 
 _MANY = 20  # pods
@@ -80,23 +81,27 @@ def test_an_application_that_listens_everywhere_does_not_start_beside_it(meshed)
     meshed.ns.delete("pod", "loose")
 
 
-def test_transparent_capture_protects_an_application_that_listens_everywhere(meshed):
-    labels = {"meshauth.dev/inject": "enabled", "pod-security.kubernetes.io/enforce": "privileged"}
-    with meshed.shop.node.cluster.temporary_namespace("ledger", labels) as space:
-        application = pods.container("app", meshed.shop.box, ["serve", "0.0.0.0:8080"]) | {"ports": [{"containerPort": 8080}]}
-        application["readinessProbe"] = {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1}
-        ledger = pods.pod("ledger", [application])
-        ledger["metadata"]["labels"]["meshauth.dev/workload"] = "ledger"
-        ledger["metadata"]["annotations"] = {"meshauth.dev/capture": "Transparent"}
-        space.apply(ledger)
-        meshed.allow(space, "ledger")
-        meshed.kubectl("wait", "-n", space.name, "pod/ledger", "--for=condition=Ready", "--timeout=60s", timeout=70)
-        address = space.get("pod", "ledger")["status"]["podIP"]
-        for port in (8080, 9181):  # the application's, which the rules turn away, and the sidecar's behind it
-            meshed.await_answer(200, f"http://{address}:{port}", meshed.shop.token())
-            meshed.await_answer(401, f"http://{address}:{port}")
-        assert meshed.shop.ask("/elsewhere", meshed.shop.token(), base=f"http://{address}:8080") == 403
-        meshed.kubectl("delete", "-n", space.name, "pod/ledger", "--wait=true", "--timeout=30s", timeout=40)
+@pytest.mark.timeout(300)
+def test_an_application_is_protected_from_before_it_exists(injected, said):
+    # To one that listens everywhere a caller comes by its own port, which the rules turn away, and by the sidecar's behind them.
+    seen = injected.load.statuses()
+    said(f"asked without a token from before the pods existed: {seen}")
+    for place, statuses in seen.items():
+        assert 401 in statuses and statuses <= PROTECTED, f"{place}: {injected.load.counted(place)}"
+    for name in ("native", "transparent"):
+        address = injected.pod(name)["status"]["podIP"]
+        ask = lambda path, token=None, port=8080, address=address: injected.shop.ask(path, token, base=f"http://{address}:{port}")  # noqa: E731
+        assert ask("/orders/7") == 401 and ask("/orders/7", injected.shop.token()) == 200
+        assert ask("/elsewhere", injected.shop.token()) == 403
+    assert ask("/orders/7", port=9181) == 401 and ask("/orders/7", injected.shop.token(), port=9181) == 200
+
+
+@pytest.mark.own_node("it looks at the processes of pods")
+def test_neither_application_nor_sidecar_may_more_than_others(injected):
+    for name in ("native", "transparent"):
+        found = pod_processes.capabilities(injected.pod(name))
+        assert set(found) >= {"box", "mesh-auth-agent", "nginx"}, found
+        assert set.union(*found.values()) == {0}, f"{name}: {found}"
 
 
 @pytest.mark.timeout(400)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from harness import chart
 from harness.wait import await_until
+from node import pod_processes
 
 _OPERATOR = "app.kubernetes.io/name=mesh-auth-operator"
 
@@ -15,6 +20,26 @@ def test_the_operator_is_ready_where_only_locked_down_pods_may_run(node, release
     assert len(pods) == 1
     status = pods[0]["status"]["containerStatuses"][0]
     assert status["ready"] and status["restartCount"] == 0, status
+
+
+def test_the_operator_runs_as_nobody_in_particular_and_may_write_nothing(node, release):
+    [pod] = node.cluster.list("pod", chart.NAMESPACE, f"?labelSelector={_OPERATOR}")
+    [container] = pod["spec"]["containers"]
+    allowed = {**pod["spec"]["securityContext"], **container["securityContext"]}
+    wanted = {"runAsNonRoot": True, "runAsUser": 65532, "readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False}
+    assert {name: allowed.get(name) for name in wanted} == wanted, allowed
+    assert allowed["capabilities"] == {"drop": ["ALL"]}
+
+
+@pytest.mark.own_node("it looks at the processes of a pod")
+def test_and_so_its_process_does(node, release):
+    [pod] = node.cluster.list("pod", chart.NAMESPACE, f"?labelSelector={_OPERATOR}")
+    assert pod_processes.capabilities(pod) == {"mesh-auth-opera": {0}}
+    [operator] = [pid for pid in pod_processes.of(pod) if Path(f"/proc/{pid}/comm").read_text() == "mesh-auth-opera\n"]
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{operator}/status").read_text().splitlines())
+    assert set(status["Uid"].split()) == {"65532"} and status["NoNewPrivs"].strip() == "1"
+    root = [line.split() for line in Path(f"/proc/{operator}/mountinfo").read_text().splitlines() if line.split()[4] == "/"]
+    assert root and all("ro" in words[5].split(",") for words in root), root
 
 
 def test_the_namespace_refuses_a_pod_that_is_not_locked_down(node, release):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import chart, tools
+from node.injected import PROTECTED
 from node.shop import since
 
 
@@ -22,11 +23,12 @@ def before(node, images):
 
 
 @pytest.mark.own_node("it loads images of an earlier release into the node")
-@pytest.mark.timeout(400)
-def test_an_upgrade_and_a_rollback_under_load(shop, release, images, before, said):
+@pytest.mark.timeout(600)
+def test_an_upgrade_and_a_rollback_under_load(shop, injected, release, images, before, said):
     release.upgrade(tools.earlier() / "charts" / "mesh-auth", before)
     shop.use_sidecar(before["sidecar"])
     shop.change_edge()
+    injected.restart()  # with the sidecar of before
     start = shop.count_all()
     earlier = release.revision()
 
@@ -35,6 +37,9 @@ def test_an_upgrade_and_a_rollback_under_load(shop, release, images, before, sai
     shop.change_edge()
     upgraded = shop.count_all()
 
+    injected.await_let_in(shop.token())  # older than their operator
+
+    injected.restart()
     shop.use_sidecar(images["sidecar"])
     shop.change_edge()
     between = shop.count_all()
@@ -43,6 +48,7 @@ def test_an_upgrade_and_a_rollback_under_load(shop, release, images, before, sai
     shop.change_edge()  # by a sidecar newer than its operator
     shop.change_edge()
     rolled_back = shop.count_all()
+    injected.await_let_in(shop.token())  # newer than their operator
 
     release.rollback(newest)
     shop.change_edge()
@@ -50,3 +56,6 @@ def test_an_upgrade_and_a_rollback_under_load(shop, release, images, before, sai
         seen = {name: since(first[name], last[name]) for name in first}
         said(f"{what} under load: requests {sum(sum(s.values()) for s in seen.values())}, answers {seen}")
         assert set(seen["open"]) == {200} and set(seen["shut"]) == {403} and set(seen["naked"]) == {401}, seen
+    for place, statuses in injected.load.statuses().items():
+        assert 401 in statuses and statuses <= PROTECTED, f"{place}: {injected.load.counted(place)}"
+    said(f"injected, from before they existed to the end: {injected.load.statuses()}")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ def _machine_state(folder):
 
 
 @pytest.mark.timeout(400)  # two starts and a restart
-def test_a_killed_start_and_a_whole_life_leave_nothing(folder):
+def test_a_killed_start_and_a_whole_life_leave_nothing(folder, said):
     assert _run(folder, "down").returncode == 0
     before = _machine_state(folder)
 
@@ -81,8 +82,11 @@ def test_a_killed_start_and_a_whole_life_leave_nothing(folder):
     assert _run(folder, "down").returncode == 0
     assert not _inside(namespace) and _machine_state(folder) == before
 
+    began = time.monotonic()
     done = _run(folder, "up")
+    said(f"a cluster was up in {time.monotonic() - began:.1f} s")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert f"KUBECONFIG={folder}/pki/admin.kubeconfig\n" in done.stdout and (folder / "pki/admin.kubeconfig").is_file(), done.stdout
     first = Namespaces(folder).first_process()
     namespace = os.readlink(f"/proc/{first}/ns/pid")
     again = _run(folder, "up")

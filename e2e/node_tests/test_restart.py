@@ -7,10 +7,12 @@ import time
 import pytest
 
 from harness.wait import await_until
+from node.injected import PROTECTED
 
 
 @pytest.mark.own_node("it kills every process of the node")
-def test_a_restarted_node_protects_from_the_first_answer_on_without_the_operator(node, shop, operator_count):
+@pytest.mark.timeout(400)
+def test_a_restarted_node_protects_from_the_first_answer_on_without_the_operator(node, shop, injected, operator_count):
     token = shop.token()
     assert shop.ask("/orders/7", token) == 200
     operator_count(0)
@@ -30,5 +32,10 @@ def test_a_restarted_node_protects_from_the_first_answer_on_without_the_operator
     assert {int(status) for status in seen["statuses"]} <= {0, 401, 503}, seen
     assert set(shop.counted("shut")["statuses"]) <= {"0", "403", "503"}
 
+    injected.await_let_in(token)
+    for place, statuses in injected.load.statuses().items():  # the load began anew, too
+        assert 401 in statuses and statuses <= PROTECTED, f"{place}: {injected.load.counted(place)}"
+
     operator_count(1)
     shop.change_edge()
+    injected.restart()

@@ -95,6 +95,41 @@ def test_the_list_names_exactly_the_packages_whose_files_are_inside(folder, name
         assert entry["versionInfo"] in version and entry["versionInfo"]
 
 
+_COMPILED_IN = {
+    "operator": "libboost1.74-dev libcli11-dev libexpected-dev libkainjow-mustache-dev nlohmann-json3-dev",
+    "sidecar": "libboost1.74-dev libcli11-dev libexpected-dev libkainjow-mustache-dev libxxhash-dev nginx-dev nlohmann-json3-dev",
+    "cli": "libboost1.74-dev libcli11-dev libexpected-dev libkainjow-mustache-dev libxxhash-dev nlohmann-json3-dev",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_list_names_what_is_compiled_into_our_programs_by_version(folder, name):
+    made = json.loads((folder / f"{name}.spdx.json").read_text())
+    listed = {p["SPDXID"]: p for p in made["packages"] if p["SPDXID"].startswith("SPDXRef-compiled-in-")}
+    assert {entry["name"] for entry in listed.values()} == set(_COMPILED_IN[name].split())
+    linked = {(r["spdxElementId"], r["relatedSpdxElement"]) for r in made["relationships"] if r["relationshipType"] == "STATIC_LINK"}
+    assert {into for _, into in linked} == set(listed)
+    assert {program for program, _ in linked} == {"SPDXRef-program", *(["SPDXRef-module"] if name == "sidecar" else [])}
+    for entry in listed.values():
+        version = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", entry["name"]], capture_output=True, text=True).stdout
+        assert entry["versionInfo"] == version and version
+        [reference] = entry["externalRefs"]
+        assert re.fullmatch(rf"pkg:deb/debian/{re.escape(entry['name'])}@[^?@ ]+\?arch=(all|amd64)&distro=debian-12", reference["referenceLocator"])
+
+
+def test_a_program_of_which_ninja_knows_nothing_stops_the_build(tmp_path):
+    import compiled_in
+    import debian
+
+    with pytest.raises(debian.Stop, match="has no build.ninja, which knows what bin/some was made of: build with `make build`"):
+        compiled_in.packages(tmp_path, "bin/some", [])
+    rule = "rule cc\n  command = cp $in $out\nbuild some.o: cc some.cc\nbuild bin/some: cc some.o\n"
+    (tmp_path / "build.ninja").write_text(rule)
+    (tmp_path / "some.cc").touch()
+    with pytest.raises(debian.Stop, match="ninja does not know what some.o was made of"):
+        compiled_in.packages(tmp_path, "bin/some", [])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_list_is_spdx(folder, name):
     made = json.loads((folder / f"{name}.spdx.json").read_text())

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/base64.h"
+#include "core/base/digest.h"
 #include "core/base/text.h"
 
 namespace meshauth::controllers {
@@ -129,11 +130,19 @@ Status Controllers::make_current(const std::string& id, bundle::Files files) {
   if (!made) return tl::unexpected(made.error());
   const auto bundle = std::make_shared<const bundle::Bundle>(std::move(*made));
   const plan::Time now = world_.now();
+  std::set<std::string> marked;
+  for (const Pod& pod : index_.pods(id)) {
+    if (pod.touched == bundle->manifest.revision) marked.insert(pod.id);
+  }
   change(id, [&](WorkloadState& state) {
     state.current = bundle;
     state.signed_by = key.public_key();
     state.published = true;
     state.published_at = now;
+    // Where an edit is taken back, what was said and marked the first time says nothing of the second.
+    for (auto& [pod, sidecar] : state.sidecars) sidecar.is_ack_old = true;
+    state.marked_before = std::move(marked);
+    state.touched.clear();
   });
   world_.publish(id, bundle);
   auto previous = read_previous(*bundle);
@@ -251,17 +260,19 @@ void Controllers::keep_recorded(const std::string& id) {
 }
 
 void Controllers::on_recorded(const std::string& workload, const std::string& revision, const Status& outcome) {
-  bool touch = false;
+  bool touch = false, overdue = false;
   change(workload, [&](WorkloadState& state) {
     if (outcome) state.recorded = revision;
     state.record_error = outcome ? "" : outcome.error().message;
     touch = outcome && state.touched != revision;
     if (!touch) return;
     state.touched = revision;
+    overdue = state.touch_due != plan::Time{} && state.touch_due <= world_.now();
     if (state.touch_due == plan::Time{})
       state.touch_due = world_.now() + kTouchGrace;  // edits without end put nothing off
   });
-  if (touch) queue_.add_after({Kind::Workload, workload}, kTouchGrace);
+  if (overdue) queue_.add({Kind::Workload, workload});
+  if (touch && !overdue) queue_.add_after({Kind::Workload, workload}, kTouchGrace);
   enqueue(index_.policies_of_workload(workload));
 }
 
@@ -270,22 +281,26 @@ void Controllers::on_recorded(const std::string& workload, const std::string& re
 void Controllers::touch_silent_pods(const std::string& id) {
   check_last_touch(id);
   const auto pods = index_.pods(id);
-  std::vector<std::string> silent;
-  std::string revision;
+  std::vector<std::pair<std::string, std::string>> silent;  // with the mark that each gets
   {
     const std::lock_guard lock(mutex_);
     WorkloadState& state = states_[id];
     if (state.touch_due == plan::Time{} || world_.now() < state.touch_due) return;
+    if (state.touched.empty()) return;  // a newer one is on its way into the record: once it is there
     state.touch_due = {};
-    revision = state.touched;
+    const std::string& revision = state.touched;
     for (const Pod& pod : pods) {
       const auto sidecar = state.sidecars.find(pod.id);
-      const bool runs =
-          sidecar != state.sidecars.end() && sidecar->second.ack && sidecar->second.ack->revision == revision;
-      if (!pod.deleting && !runs && pod.touched != revision) silent.push_back(pod.id);
+      if (pod.deleting || (sidecar != state.sidecars.end() && sidecar->second.has_answered(revision))) continue;
+      if (pod.touched != revision) {
+        silent.emplace_back(pod.id, revision);
+      } else if (state.marked_before.erase(pod.id) > 0) {
+        // The same mark again would change nothing, and the node would not look.
+        silent.emplace_back(pod.id, sha256_hex(state.current->manifest_json));
+      }
     }
   }
-  for (const std::string& pod : silent) world_.touch(pod, revision);
+  for (const auto& [pod, mark] : silent) world_.touch(pod, mark);
 }
 
 /// Whoever recorded what was adopted may have ended before it touched anybody.

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -93,11 +94,14 @@ class Controllers {
  private:
   struct Sidecar {
     std::optional<bundle::Ack> ack;
+    bool is_ack_old = false;  ///< it is of before current was made, be it of the same revision
     plan::Time acked{};
     std::string applied;         ///< the revision that it said last that it runs
     int streams = 0;             ///< open ones
     plan::Time connection{};     ///< when a stream opened or closed last; zero: none did
     std::optional<double> skew;  ///< its clock minus ours, seconds
+
+    bool has_answered(const std::string& revision) const { return ack && !is_ack_old && ack->revision == revision; }
   };
   struct WorkloadState {
     std::shared_ptr<const bundle::Bundle> current;
@@ -107,7 +111,8 @@ class Controllers {
     std::string recorded, record_error, bundle_error;
     std::string touched;     ///< the last revision of which the pods were told by a touch, where they had to be
     plan::Time touch_due{};  ///< zero: none is
-    bool adopted = false;    ///< touched was taken over from a record, and its touch is not due yet
+    std::set<std::string> marked_before;  ///< pods that bore current's revision when it was made: it was in force once
+    bool adopted = false;                 ///< touched was taken over from a record, and its touch is not due yet
     std::string fresh_json, fresh_signed_by;
     plan::Time fresh_recorded{};
     Seconds fresh_renewal{0};

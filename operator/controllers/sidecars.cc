@@ -10,6 +10,7 @@ void Controllers::on_ack(const std::string& workload, const std::string& pod, co
   change(workload, [&](WorkloadState& state) {
     Sidecar& sidecar = state.sidecars[pod];
     sidecar.ack = ack;
+    sidecar.is_ack_old = false;
     sidecar.acked = now;
     if (ack.outcome == bundle::Outcome::Applied) sidecar.applied = ack.revision;
   });
@@ -76,9 +77,8 @@ plan::WorkloadProgress Controllers::progress(const std::string& id) const {
     ++progress.sidecars;
     if (state == nullptr) continue;
     const auto sidecar = state->sidecars.find(pod.id);
-    if (sidecar == state->sidecars.end() || !sidecar->second.ack) continue;
+    if (sidecar == state->sidecars.end() || !sidecar->second.has_answered(revision)) continue;
     const bundle::Ack& ack = *sidecar->second.ack;
-    if (ack.revision != revision) continue;
     if (ack.outcome == bundle::Outcome::Applied) ++progress.programmed;
     if (ack.outcome == bundle::Outcome::Refused) progress.refused = pod.id + ": " + ack.detail;
   }

@@ -75,6 +75,68 @@ TEST_CASE_FIXTURE(TouchFixture,
   CHECK(world.touched == Touches{{"shop/a", revision()}});
 }
 
+TEST_CASE_FIXTURE(TouchFixture,
+                  "an edit that is taken back is a new one: what was acknowledged the first time says nothing") {
+  op.controllers.enqueue(op.index.remove_pod("shop/b"));
+  const auto ack = [&] {
+    op.controllers.on_ack("shop/orders", "shop/a", {revision(), bundle::Outcome::Applied, "", {}, {}});
+    op.settle();
+  };
+  const auto programmed = [&] { return world.statuses.at("shop/readers")["sidecars"]["programmed"]; };
+  rename_rule(2);
+  const std::string first = revision();
+  ack();
+  pass(Seconds(2));
+  CHECK(programmed() == 1);
+  rename_rule(3);  // from here on the pod hears nothing
+  pass(Seconds(2));
+  rename_rule(2);
+  REQUIRE(revision() == first);
+  pass(Seconds(1));
+  CHECK(programmed() == 0);
+  CHECK(world.touched.size() == 1);
+  pass(Seconds(1));
+  CHECK(world.touched.size() == 2);
+  CHECK(world.touched.back() == std::pair{std::string("shop/a"), first});
+  ack();
+  CHECK(programmed() == 1);
+}
+
+TEST_CASE_FIXTURE(TouchFixture,
+                  "a pod that bears the mark of the first time gets another, or its node would not look") {
+  op.controllers.enqueue(op.index.remove_pod("shop/b"));
+  rename_rule(2);
+  const std::string first = revision();
+  pass(Seconds(2));
+  op.controllers.enqueue(op.index.put_pod({"shop/a", "a", "shop/orders", "", false, {}, {}, {}, first}));
+  rename_rule(3);  // which reaches it by its stream
+  op.controllers.on_ack("shop/orders", "shop/a", {revision(), bundle::Outcome::Applied, "", {}, {}});
+  pass(Seconds(2));
+  CHECK(world.touched == Touches{{"shop/a", first}});
+  rename_rule(2);  // and this does not
+  pass(Seconds(2));
+  REQUIRE(world.touched.size() == 2);
+  CHECK(world.touched[1].second != first);
+  CHECK(world.touched[1].second.size() == 64);
+  pass(Seconds(60));
+  CHECK(world.touched.size() == 2);
+}
+
+TEST_CASE_FIXTURE(TouchFixture, "a touch that falls due while a newer record is being written waits for that one") {
+  op.controllers.enqueue(op.index.remove_pod("shop/b"));
+  rename_rule(2);
+  op.controllers.on_ack("shop/orders", "shop/a", {revision(), bundle::Outcome::Applied, "", {}, {}});
+  world.time += Seconds(2);
+  json edited = policy_object("shop", "readers", "idp", {"orders"});
+  edited["metadata"]["generation"] = 3;
+  edited["spec"]["rules"][0]["name"] = "rule-3";
+  op.put(edited);
+  CHECK(world.touched.empty());
+  op.controllers.on_recorded("shop/orders", revision(), {});
+  op.settle();
+  CHECK(world.touched == Touches{{"shop/a", revision()}});
+}
+
 /// The operator that comes after another one ended, with what that one left in the API server.
 struct RestartFixture : TouchFixture {
   RestartFixture() {

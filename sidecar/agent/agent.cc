@@ -18,6 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kFallbackLook = 5s;
+/// The record is written after the bundle was sent: what is not here by then does not come by the stream.
+constexpr auto kStreamGrace = 1s;
 constexpr std::size_t kMaxTrustBytes = 256 * 1024;
 
 Status check_files(const Options& options) {
@@ -316,14 +318,38 @@ void Agent::Impl::take_fresh(const std::string& json, const std::string& signatu
   if (!taken) log::warning("fresh.json was not taken", {{"error", taken.error()}});
 }
 
+/// While a stream is up the folder counts only where it stays ahead: the stream's packets may be lost without a word.
+bool Agent::Impl::is_fallback_due(const std::string& manifest, const std::string& signature,
+                                  const bundle::Trust& trust) {
+  if (!stream_.is_up()) {
+    fallback_ahead_.reset();
+    return true;
+  }
+  const auto opened = bundle::open_manifest(manifest, signature, trust, options_.workload);
+  if (!opened || !(applier_->highest_epoch() < opened->epoch)) {
+    fallback_ahead_.reset();
+    return false;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (!fallback_ahead_) fallback_ahead_ = now;
+  const auto due = *fallback_ahead_ + kStreamGrace;
+  if (due <= now) return true;
+  fallback_wait_.expires_at(due);
+  fallback_wait_.async_wait([this](net::error_code error) {
+    if (!error) look_at_fallback();
+  });
+  return false;
+}
+
 void Agent::Impl::look_at_fallback() {
-  if (options_.fallback_dir.empty() || stream_.is_up() || stopping_) return;
+  if (options_.fallback_dir.empty() || stopping_) return;
   const auto& folder = options_.fallback_dir;
   const auto manifest = read_file(folder + "/manifest.json", bundle::kMaxBundleBytes);
   if (!manifest) return;
+  const auto signature = read_file(folder + "/manifest.json.sig", kMaxTrustBytes).value_or("");
   const auto trust = read_trust();
-  const auto look = *manifest + read_file(folder + "/manifest.json.sig", kMaxTrustBytes).value_or("") +
-                    (trust ? trust->to_json() : trust.error().message);
+  if (!is_fallback_due(*manifest, signature, trust.value_or(bundle::Trust{}))) return;
+  const auto look = *manifest + signature + (trust ? trust->to_json() : trust.error().message);
   const auto fresh = read_file(folder + "/fresh.json", bundle::kMaxBundleBytes);
   if (fresh && (look != fallback_seen_ || *fresh != applier_->folder().fresh_json())) {
     take_fresh(*fresh, read_file(folder + "/fresh.json.sig", kMaxTrustBytes).value_or(""));

@@ -41,6 +41,7 @@ class Agent::Impl {
 
   // From the mounted folder.
   void look_at_fallback();
+  bool is_fallback_due(const std::string& manifest, const std::string& signature, const bundle::Trust& trust);
 
   // From the workers.
   void receive_reports();
@@ -73,6 +74,8 @@ class Agent::Impl {
   StreamClient stream_;
   std::optional<FolderWatch> fallback_;
   std::string fallback_seen_;  ///< manifest, signature and trust that were looked at last: said once
+  std::optional<std::chrono::steady_clock::time_point> fallback_ahead_;  ///< since when, of a stream that is up
+  net::asio::steady_timer fallback_wait_{io_};
   std::optional<FolderWatch> trust_watch_;
   bundle::TrustReport trust_told_;
   std::string trust_trouble_;  ///< said once

@@ -217,6 +217,10 @@ std::string Program::log() const {
   return slurp(folder_.path() + "/log");
 }
 
+bool Program::await_log(const std::string& text) const {
+  return await([&] { return log().find(text) != std::string::npos; });
+}
+
 int Program::nginx_pid() const {
   const auto children = children_of(pid_);
   return children.empty() ? -1 : children.front();

@@ -65,6 +65,8 @@ class Program {
   std::string bundle_dir() const { return folder_.path() + "/bundle"; }
   std::string work_dir() const { return folder_.path() + "/nginx"; }
   std::string log() const;
+  /// Until it has said this.
+  bool await_log(const std::string& text) const;
   int pid() const { return pid_; }
   std::uint16_t port() const { return port_; }
   std::vector<int> worker_pids() const;
