@@ -192,6 +192,18 @@ def test_no_line_holds_a_token_or_a_part_of_one(audited, key):
             assert len(part) < 8 or all(part[i : i + 16] not in text for i in range(max(1, min(len(part), 2000) - 15)))
 
 
+@pytest.mark.parametrize("ratio,least,most", [(0, 0, 0), (0.5, 60, 140), (1, 200, 200)])
+def test_so_many_of_the_allowed_requests_have_a_line_as_the_ratio_says(start_audited, key, ratio, least, most):
+    """Of 200 at one half, fewer than 60 or more than 140 are 5.7 standard deviations away."""
+    audited = start_audited(ratio)
+    for i in range(200):
+        assert audited.ask(f"/public/{i}") == 200
+    assert audited.ask("/other") == 403  # a refusal always has one
+    *allowed, refused = wait_until(lambda: (lines := audited.nginx.access_lines()) and lines[-1]["decision"] == "deny" and lines, "the last line")
+    assert least <= len(allowed) <= most and refused["reason"] == "no_rule_matched"
+    assert len({line["path"] for line in allowed}) == len(allowed) and {line["decision"] for line in allowed} <= {"allow"}
+
+
 def test_the_documentation_names_each_field():
     page = (REPOSITORY / "docs" / "audit-line.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", page, re.M) == FIELDS
