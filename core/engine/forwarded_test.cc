@@ -8,16 +8,18 @@ using namespace meshauth::engine::testing;
 
 namespace {
 
-/// okta forwards two claims and removes its token from Authorization, web from a cookie, app from a header of its own.
+/// okta forwards two claims and removes its token from Authorization, web from a cookie, app from a header of its own;
+/// keep lets its token pass.
 Mesh forwarding_mesh() {
   Mesh mesh;
   ProviderSettings okta = provider(), web = provider("ns/web", "https://web"), app = provider("ns/app", "https://app");
+  const ProviderSettings keep = provider("ns/keep", "https://keep");
   okta.forward_claims = {{{"email"}, "X-User-Email"}, {{"groups"}, "X-User-Groups"}};
   okta.forward_token = web.forward_token = app.forward_token = false;
   web.token_sources = {{"", "", "session"}};
   app.token_sources = {{"x-app-token", "", ""}};
-  mesh.add(okta).add(web).add(app);
-  mesh.add("ns/p", {rule("all", {from(), from("web"), from("app"), anyone()})});
+  mesh.add(okta).add(web).add(app).add(keep);
+  mesh.add("ns/p", {rule("all", {from(), from("web"), from("app"), from("keep"), anyone()})});
   return mesh;
 }
 
@@ -46,6 +48,8 @@ TEST_CASE("an identity header is the claim of who calls, and never the client's 
 TEST_CASE("a header of tokens passes as it came, without a token that its provider removes") {
   CHECK(forwarded(Request().bearer(token()), "authorization").empty());
   CHECK(forwarded(Request().bearer("a.b"), "authorization").empty());  // whose it is, nobody knows
+  const std::string keep = token("", "https://keep");
+  CHECK(forwarded(Request().bearer(keep), "authorization") == "Bearer " + keep);
   CHECK(forwarded(Request().header("authorization", "Basic dTpw"), "authorization") == "Basic dTpw");
   CHECK(forwarded(Request().header("authorization", ""), "authorization").empty());
   CHECK(forwarded(Request().header("proxy-authorization", "Basic dTpw"), "proxy_authorization") == "Basic dTpw");

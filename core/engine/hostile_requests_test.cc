@@ -218,6 +218,12 @@ void add_swaps(Rows& out) {
   const std::string forged = old.substr(0, old.rfind('.') + 1) + token("", "https://idp", 1).substr(old.rfind('.') + 1);
   out.push_back({"remembered-claims-other-signature", "RFC 7515 section 5.2", Reason::signature_invalid,
                  me(forged, "plain"), me(old, "plain"), me(old, "plain")});
+  // As long as the remembered one, and with the same end.
+  const std::string root = key(0).token(Algorithm::ES256, R"({"alg":"ES256","kid":"k0"})",
+                                        R"({"iss":"https://idp","aud":"api","sub":"root0","exp":1000600})");
+  const std::string swapped = root.substr(0, root.rfind('.')) + old.substr(old.rfind('.'));
+  out.push_back({"remembered-signature-other-claims", "RFC 7515 section 5.2", Reason::signature_invalid,
+                 me(swapped, "plain"), me(old, "plain"), me(old, "plain")});
   out.push_back({"remembered-without-signature", "RFC 8725 section 3.2", Reason::signature_invalid,
                  me(old.substr(0, old.rfind('.') + 1), "plain"), me(old, "plain"), me(old, "plain")});
 }

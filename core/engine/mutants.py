@@ -71,7 +71,8 @@ MUTANTS = [
     # what is told to the application, and the log
     ("forwarded.cc", "return carries_tokens(snapshot, name) ? token_header(outcome, name, headers) : std::string();", "return token_header(outcome, name, headers);", "the client's copy of an identity header"),
     ("forwarded.cc", "if (!at.header.empty() && same_header(at.header, name)) return {};", "", "a token that is to be removed"),
-    ("forwarded.cc", "outcome != nullptr && outcome->strip_token;", "false;", "a token in a cookie that is to be removed"),
+    ("forwarded.cc", "outcome != nullptr ? outcome->presented_at : none;", "none;", "a token in a cookie that is to be removed"),
+    ("decide.cc", "if (out.strip_token) out.presented_at", "out.presented_at", "a token that is to be kept is removed"),
     ("forwarded.cc", " || trim(pair.substr(0, pair.find('='))) == without) continue;", ") continue;", "the cookie of a token"),
     ("forwarded.cc", "byte < 0x20 || byte == 0x7f", "byte == 0x7f", "line ends in a log"),
     ("forwarded.cc", "byte < 0x20 || byte == 0x7f", "byte < 0x20", "DEL in a log"),
