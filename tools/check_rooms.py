@@ -48,7 +48,9 @@ ROOMS = {
     "core/base": Room((), COMMON),
     "core/model": Room(("core/base",), COMMON, libraries("re2")),
     "core/jose": Room(("core/base",), COMMON),
-    "core/policy": Room(("core/model",), COMMON),
+    "core/policy": Room(("core/model",), COMMON, test_rooms=("core/policy/reference",)),
+    # The second implementation that tests hold the first against: what the two share, no test can find wrong.
+    "core/policy/reference": Room(("core/model",), COMMON),
     "core/bundle": Room(("core/model", "core/jose", "core/policy"), COMMON),
     "core/render": Room(("core/model",), COMMON | libraries("mustache")),
     "core/plan": Room(("core/bundle", "core/render"), COMMON),
@@ -291,6 +293,10 @@ PLANTED = {  # file: (content, part of the message that must come; "" if it is f
     "core/base/doctest.cc": ("#include <doctest/doctest.h>\n", "may include"),
     "core/base/doctest_test.cc": ("#include <doctest/doctest.h>\n", ""),
     "core/jose/aside.cc": ('#include "core/model/thing.h"\n', "core/jose may include core/base"),
+    "core/policy/reference/shared.cc": ('#include "core/policy/match.h"\n', "core/policy/reference may include core/base, core/model"),
+    "core/policy/reference/fine.cc": ('#include "core/model/thing.h"\n', ""),
+    "core/policy/linked.cc": ('#include "core/policy/reference/reference.h"\n', "core/policy may include"),
+    "core/policy/held_test.cc": ('#include "core/policy/reference/reference.h"\n', ""),
     "core/plan/down.cc": ('#include "core/model/thing.h"\n', ""),
     "operator/kube/library.cc": ("#include <cpprest/version.h>\n", "operator/kube may include"),
     "operator/http/testing_of.cc": ('#include "operator/http/testing/fake.h"\n', "for tests alone"),
@@ -302,7 +308,7 @@ PLANTED = {  # file: (content, part of the message that must come; "" if it is f
     "sidecar/nginx/up.cc": ('#include "operator/log/log.h"\n', "sidecar/nginx may include"),
     "core/bundle/hidden.cc": ("// all of it comes from the precompiled header\n", "core never includes boost"),
 }  # fmt: skip
-HEADERS = ("core/model/thing.h", "operator/http/testing/fake.h", "operator/log/log.h")
+HEADERS = ("core/model/thing.h", "core/policy/match.h", "core/policy/reference/reference.h", "operator/http/testing/fake.h", "operator/log/log.h")
 
 
 def self_test() -> int:

@@ -8,13 +8,6 @@ using namespace meshauth::engine::testing;
 
 namespace {
 
-Mesh usual() {
-  Mesh mesh;
-  mesh.add(provider());
-  mesh.add("ns/p", {rule("all", {from()})});
-  return mesh;
-}
-
 /// Is a token that `before` verified answered from the cache under `after`?
 bool survives(const Mesh& before, const Mesh& after, const std::string& t = token()) {
   TokenCache cache(1 << 20, 7);

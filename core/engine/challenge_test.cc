@@ -39,6 +39,21 @@ TEST_CASE("every other refusal has none") {
   }
 }
 
+TEST_CASE("a metadata URL is one that may stand in quotes, in a header and in nginx.conf") {
+  CHECK(is_metadata_url("https://a.test/.well-known/oauth-protected-resource?a=b&c=d%20e"));
+  CHECK(is_metadata_url("http://a.test"));
+  CHECK(is_metadata_url("https://a/" + std::string(1024 - 10, 'x')));
+  CHECK_FALSE(is_metadata_url("https://a/" + std::string(1024 - 9, 'x')));
+  for (const std::string other : {"", "a.test", "ftp://a.test", "//a.test", "HTTPS://a.test"}) {
+    CAPTURE(other);
+    CHECK_FALSE(is_metadata_url(other));
+  }
+  for (const char c : std::string_view("\"\\<>^`{|}$ \t\r\n\x7f\x01\xc3")) {
+    CAPTURE(static_cast<int>(c));
+    CHECK_FALSE(is_metadata_url(std::string("https://a.test/") + c));
+  }
+}
+
 TEST_CASE("a body says the code and nothing else") {
   CHECK(error_body(400, ErrorBody::Json) == "{\"code\":400,\"message\":\"Bad Request\"}\n");
   CHECK(error_body(401, ErrorBody::Plain) == "401 Unauthorized\n");

@@ -123,6 +123,40 @@ TEST_CASE("a refused token says its reason, its issuer, and a key that nobody ha
   CHECK(outcome.detail.find(token()) == std::string::npos);
 }
 
+TEST_CASE("a refusal is never remembered: it is found anew each time, and ends with its cause") {
+  struct Case {
+    Reason reason;
+    std::string token;
+  };
+  const std::string claims = R"({"iss":"https://idp","aud":"api","sub":"alice","exp":1000600})";
+  const auto signed_claims = [&](const std::string& old, const std::string& text) {
+    std::string other = claims;
+    return key(0).token(Algorithm::ES256, R"({"alg":"ES256","kid":"k0"})",
+                        other.replace(other.find(old), old.size(), text));
+  };
+  const Case cases[] = {
+      {Reason::signature_invalid, token("", "https://idp", 1)},
+      {Reason::kid_unknown, token("", "https://idp", 1, "k1")},
+      {Reason::audience_mismatch, signed_claims("\"api\"", "\"other\"")},
+      {Reason::expired, signed_claims("1000600", "999999")},
+  };
+  Mesh mesh = usual();
+  const auto snapshot = mesh.snapshot();
+  TokenCache cache(1 << 20, 7);
+  for (const Case& c : cases) {
+    CAPTURE(reason_name(c.reason));
+    for (int round = 0; round < 2; ++round) {
+      CHECK(ask(*snapshot, Request().bearer(c.token), &cache).reason == c.reason);
+      CHECK(cache.size() == 0);
+    }
+    CHECK(cache.hits() == 0);
+  }
+  mesh.add_keys("keys", {{"k0", 0}, {"k1", 1}});
+  const auto rotated = mesh.snapshot();
+  CHECK(ask(*rotated, Request().bearer(cases[1].token), &cache).allow);
+  CHECK(cache.size() == 1);
+}
+
 TEST_CASE("a token counts only for the providers that look where it was found") {
   Mesh mesh;
   ProviderSettings header = provider("ns/okta"), cookie = provider("ns/web");

@@ -1,5 +1,7 @@
 #include "core/engine/request_line.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/engine/request.h"
@@ -27,6 +29,24 @@ bool delivers(std::string_view target, std::string_view unparsed_uri, bool empty
   }
   if (!unparsed_uri.starts_with('?')) return unparsed_uri.empty() && parts->query.empty();
   return unparsed_uri.substr(1) == parts->query;
+}
+
+std::string loggable_path(std::string_view target) {
+  // Of any scheme, and of targets that split_target refuses too: refusals are logged.
+  if (const auto scheme_end = target.find("://"); !target.starts_with('/') && scheme_end < target.find_first_of("?#")) {
+    target.remove_prefix(scheme_end + 3);
+    target.remove_prefix(std::min(target.find_first_of("/?#"), target.size()));
+    if (!target.starts_with('/')) return "/";
+  }
+  std::string out;
+  for (const char c : target.substr(0, target.find_first_of("?#"))) {
+    if (c > ' ' && c < '\x7f') {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
 }
 
 }  // namespace meshauth::engine

@@ -1,6 +1,7 @@
 // The request line as nginx read it, and what nginx makes of its target.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace meshauth::engine {
@@ -16,5 +17,9 @@ RequestLine split_request_line(std::string_view line) noexcept;
 /// absolute-form without a path, where nginx puts in the slash ("http://host?query" has the unparsed URI "?query").
 /// A target that is refused anyway, with its own reason, counts as delivered.
 bool delivers(std::string_view target, std::string_view unparsed_uri, bool empty_path);
+
+/// The path of a target as a log may hold it: as it was sent, without scheme, authority, query and fragment, which may
+/// carry secrets. What is not printable ASCII is percent-encoded.
+std::string loggable_path(std::string_view target);
 
 }  // namespace meshauth::engine

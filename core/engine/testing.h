@@ -118,6 +118,14 @@ struct Mesh {
   }
 };
 
+/// One provider, all of whose callers may do everything.
+inline Mesh usual() {
+  Mesh mesh;
+  mesh.add(provider());
+  mesh.add("ns/p", {rule("all", {from()})});
+  return mesh;
+}
+
 /// A request that owns its headers.
 class Request {
  public:

@@ -48,6 +48,24 @@ TEST_CASE("what was put in is found by its whole token") {
   CHECK(cache.bytes() == 0);
 }
 
+TEST_CASE("another token with the same hash is another token") {
+  TokenCache cache(1 << 20, 1);
+  cache.insert(caller("a"), 7, 0);
+  CHECK(cache.find("a", 7));
+  CHECK_FALSE(cache.find("b", 7));
+  CHECK_FALSE(cache.find("aa", 7));
+  CHECK_FALSE(cache.find("", 7));
+  cache.erase("b", 7);
+  cache.insert(caller("b"), 7, 0);
+  REQUIRE(cache.find("a", 7));
+  REQUIRE(cache.find("b", 7));
+  CHECK(cache.find("a", 7)->token == "a");
+  CHECK(cache.find("b", 7)->token == "b");
+  cache.insert(caller("cd"), 7, 0);
+  CHECK_FALSE(cache.find("c", 7));
+  CHECK(cache.size() == 3);
+}
+
 TEST_CASE("the same token takes its own place") {
   ByToken cache(1 << 20, 1);
   cache.insert(caller("a", 1), 0);

@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 #include <numeric>
+#include <set>
 #include <span>
 #include <unordered_map>
 
@@ -270,9 +271,10 @@ tl::expected<std::string, Refusal> verify_signature(std::string_view token, cons
     return tl::unexpected(std::move(refusal));
   }
   const Digests digests;
-  std::size_t tried = 0;
+  std::set<std::size_t> tried;  // one key under two names is tried once
   for (const std::size_t key : selection.keys) {
-    if (++tried > kMaxKeysTried) break;
+    if (!tried.insert(ring.material(key)).second) continue;
+    if (tried.size() > kMaxKeysTried) break;
     if (ring.verify(digests, key, jws)) return std::move(jws.payload);
   }
   return tl::unexpected(

@@ -54,7 +54,7 @@ MUTANTS = [
     ("path.cc", "0123456789-_~", "0123456789-_~%", "escapes are not decoded"),
     ("path.cc", "if (c == '/' && !allow.encoded_slash) return false;", "", "%2F passes"),
     ("path.cc", "return bits < 0x80 || valid_utf8(out);", "return true;", "bad UTF-8 passes"),
-    ("route_index.cc", "|| edge.text == text) return", "|| true) return", "long texts are told apart by a hash alone"),
+    ("route_index.cc", "|| edge.text == text)) return", "|| true)) return", "long texts are told apart by a hash alone"),
     ("host.cc", "if (name.ends_with('.')) name.pop_back();", "", "a trailing dot makes another host"),
     ("policy_reader.cc", "if (seen_ != object_.size())", "if (seen_ > object_.size())", "unknown members of policy.json are passed over"),
 ]

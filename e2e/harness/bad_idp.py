@@ -66,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
         idp = self.server.idp
         with idp.lock:
             idp.counts[path] += 1
+            idp.asked[path] = time.monotonic()
             behaviour = idp.behaviours.get(path)
         (behaviour or idp.good)(self)
 
@@ -103,6 +104,7 @@ class BadIdp:
         self.keys = [SigningKey("key-1")]
         self.lock = threading.Lock()
         self.counts: collections.Counter[str] = collections.Counter()
+        self.asked: dict[str, float] = {}
         self.behaviours: dict[str, Behaviour] = {}
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(serving.certificate, serving.key)
@@ -159,6 +161,11 @@ class BadIdp:
     def requests(self, path: str = JWKS) -> int:
         with self.lock:
             return self.counts[path]
+
+    def seconds_since(self, path: str = JWKS) -> float:
+        """Since the last request, of which there was one."""
+        with self.lock:
+            return time.monotonic() - self.asked[path]
 
     def claims(self, **claims: Any) -> dict[str, Any]:
         """Claims of a good token; further ones are added, None removes one."""

@@ -54,6 +54,16 @@ def test_a_rotation_without_notice_costs_one_fetch_and_its_first_caller_a_retry(
     assert bad_idp.requests(JWKS) - fetched == 1
 
 
+def test_where_nobody_asked_for_an_interval_the_first_miss_is_followed_at_once(orders, bad_idp):
+    await_until("the interval is over", lambda: bad_idp.seconds_since(JWKS) > INTERVAL, within=2 * INTERVAL)
+    fetched = bad_idp.requests(JWKS)
+    bad_idp.rotate_without_notice()
+    new = bad_idp.token()
+    orders.answers(401, token=new)
+    orders.await_answer(200, token=new, within=2)
+    assert bad_idp.requests(JWKS) - fetched == 1
+
+
 def test_a_caller_whose_kid_came_just_after_nonsense_is_not_forgotten(orders, bad_idp):
     """The nonsense is reported at once; what comes within the same second is told when that is over."""
     fetched = bad_idp.requests(JWKS)

@@ -53,6 +53,13 @@ void add_caller(Answer& answer, const engine::Outcome& outcome) {
   answer.add("Mesh-Auth-Scopes", engine::scope_text(outcome));
 }
 
+/// nginx's log has the path as it was sent; what is in the way of a line of JSON it cannot encode itself.
+void add_path(Answer& answer, std::string_view target) {
+  constexpr std::size_t kMost = 8 * 1024;  // nginx takes answers of 64 KiB, most of them identity
+  const std::string path = engine::loggable_path(target);
+  if (target.find(path) == std::string_view::npos) answer.add("Mesh-Auth-Path", path.substr(0, kMost));
+}
+
 std::string traceparent_of(const std::vector<engine::Header>& headers) {
   std::string sent;
   std::size_t lines = 0;
@@ -143,6 +150,7 @@ std::string Decider::answer_or_throw(std::string& head, double now) {
   Answer answer(outcome.allow || options_.observe ? 200 : outcome.status());
   add_decision(answer, outcome);
   add_caller(answer, outcome);
+  add_path(answer, question->request.target);
   answer.add("WWW-Authenticate", engine::challenge(outcome, options_.resource_metadata));
   const auto trace = nginx::trace_of(traceparent_of(question->headers), {random_(), random_(), random_()});
   answer.add("Mesh-Auth-Trace-Id", trace.trace_id);

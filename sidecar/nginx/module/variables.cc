@@ -4,6 +4,7 @@
 
 #include "core/engine/caller.h"
 #include "core/engine/forwarded.h"
+#include "core/engine/request_line.h"
 #include "sidecar/nginx/module/request.h"
 #include "sidecar/nginx/module/worker.h"
 
@@ -90,6 +91,9 @@ Text trace_id(ngx_http_request_t* r, RequestState& s) {
 Text traceparent(ngx_http_request_t* r, RequestState& s) {
   return Text::keep(trace(r, s).traceparent);
 }
+Text path(ngx_http_request_t* r, RequestState&) {
+  return Text::make(engine::loggable_path(engine::split_request_line(view(r->main->request_line)).target));
+}
 Text microseconds(ngx_http_request_t*, RequestState& s) {
   return Text::make(std::to_string(s.microseconds));
 }
@@ -121,6 +125,7 @@ constexpr Variable kVariables[] = {
     {"mesh_auth_client", identity<&engine::CallerIdentity::client>},
     {"mesh_auth_scopes", scopes},
     {"mesh_auth_token_id", token_id},
+    {"mesh_auth_path", path},
     {"mesh_auth_microseconds", microseconds},
     {"mesh_auth_audit_decision", audit_decision},
     {"mesh_auth_audit_rule", audit_rule},

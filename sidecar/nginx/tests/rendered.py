@@ -54,9 +54,10 @@ def refusals():
     return [{**same, "status": s, "name": f"refused_{s}", "challenged": s == 403, "body": json.dumps(b)} for s, b in bodies.items()]
 
 
-def rendered(root, folder, http1, identity="", grpc=None, server="", http="", workers=1, flavour="Module", **more):
+def rendered(root, folder, http1, identity="", grpc=None, server="", http="", workers=1, flavour="Module", shipped=False, **more):
     """Text and ports of a configuration. http1 and grpc: ports of upstreams. identity: the auth.conf of the bundle. Beside
-    the port of HTTP/1 there is one that speaks HTTP/2 to clients and HTTP/1 to the same application."""
+    the port of HTTP/1 there is one that speaks HTTP/2 to clients and HTTP/1 to the same application. shipped: audit.log has
+    the lines that the agent's own configuration writes, and no others; answers do not say what was decided."""
     agent = root / "agent"
     (agent / "temporary").mkdir(parents=True, exist_ok=True)
     (agent / "auth.conf").write_text(identity)
@@ -108,10 +109,12 @@ def rendered(root, folder, http1, identity="", grpc=None, server="", http="", wo
     assert "{{" not in text, "a tag of the template that the tests do not know"
     text = replaced(text, "daemon off;\n", "")
     text = replaced(text, "error_log stderr warn;", f"error_log {root}/error.log info;")
+    asked = "log" if flavour == "Module" else "logged"
+    if shipped:
+        return replaced(text, "access_log /dev/stdout mesh_auth", f"access_log {root}/audit.log mesh_auth"), ports
     # A location with an add_header of its own inherits none.
     challenge = "add_header WWW-Authenticate $mesh_auth_challenge always;"
     text = text.replace(challenge, f"{challenge} {SHOW}")
-    asked = "log" if flavour == "Module" else "logged"
     text = replaced(text, f"access_log /dev/stdout mesh_auth if=$mesh_auth_{asked};", f"access_log {root}/audit.log mesh_auth; {SHOW} {logged(root)} {http}")
     if server:
         text = text.replace('server_name "";', f'server_name ""; {server}')
@@ -170,7 +173,7 @@ class AskingNginx(Nginx):
 def start(root, folder, http1, flavour="Module", **parts):
     """A running nginx, with `ports` of its servers."""
     text, ports = rendered(root, folder, http1, flavour=flavour, **parts)
-    flags = [f"--path-allow={parts['path_allow']}"] if "path_allow" in parts else []
+    flags = [f"--{name.replace('_', '-')}={parts[name]}" for name in ("path_allow", "audit_allowed") if name in parts]
     nginx = Nginx(root, text, ports["http1"]) if flavour == "Module" else AskingNginx(root, folder, text, ports["http1"], *flags)
     nginx.ports, nginx.flavour = ports, flavour
     return nginx.start()

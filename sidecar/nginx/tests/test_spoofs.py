@@ -2,6 +2,7 @@
 each answer and reason is the one written there. Twins of spoofs are accepted."""
 
 import contextlib
+import difflib
 import re
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from h2 import H2Client
 from harness import AgentSocket, BundleFolder, Nginx, caller, free_port, policy, provider, wait_until
 from rawhttp import ANY_NAME, RawClient, RawUpstream
 from rendered import Decided, DecidedLog
-from spoofs import EVIL, SPOOFS
+from spoofs import EVIL, FAR_TWINS, SPOOFS
 
 HEADERS = ["Cookie", "X-App-Id", "X-App-Token", "X-User", "X-User-Email", "X-User-Groups"]
 IDENTITY_HEADERS = [name.lower() for name in HEADERS[1:]]
@@ -184,13 +185,19 @@ def check(world, spoof, sent, wanted, targets):
             assert got.folded(name) == [], got.head
 
 
+def delivered(spoof):
+    """The targets that reach the application."""
+    if spoof.reached is not None:
+        return spoof.reached
+    return (target_of(spoof.sent),) if spoof.wants() == [(200, "")] else ()
+
+
 def check_spoof(world, spoof):
-    targets = spoof.reached
-    if targets is None:
-        targets = (target_of(spoof.sent),) if spoof.wants() == [(200, "")] else ()
-    check(world, spoof, spoof.sent, spoof.wants(), targets)
+    check(world, spoof, spoof.sent, spoof.wants(), delivered(spoof))
     if spoof.twin is not None:
-        check(world, spoof, spoof.twin, [(200, "")], (target_of(spoof.twin),))
+        # The absolute form is delivered as its path.
+        targets = spoof.twin_reached or (re.sub(rb"^http://[^/]*", b"", target_of(spoof.twin)),)
+        check(world, spoof, spoof.twin, spoof.twin_want or [(200, "")] * len(targets), targets)
 
 
 NAMES = [spoof for spoof in SPOOFS if spoof.id.startswith(("identity-", "hop-"))]  # about names of headers
@@ -209,3 +216,19 @@ def test_no_spoof_passes_where_every_name_of_a_header_is_let_through(open_world,
 def test_each_spoof_is_one_and_says_where_it_is_from():
     assert len({spoof.id for spoof in SPOOFS}) == len(SPOOFS) >= 200
     assert all(re.match(r"RFC \d|CVE-\d{4}-\d{4,}|Unicode|nginx|gRPC|Fetch", spoof.source) and spoof.what for spoof in SPOOFS)
+
+
+def lines_of(sent):
+    return sent if isinstance(sent, list) else text_of(sent).rstrip(b"\r\n").split(b"\r\n")
+
+
+def far(spoof):
+    """In how many lines, or fields, the twin differs."""
+    changes = difflib.SequenceMatcher(None, lines_of(spoof.sent), lines_of(spoof.twin), autojunk=False).get_opcodes()
+    return sum(max(i2 - i1, j2 - j1) for how, i1, i2, j1, j2 in changes if how != "equal")
+
+
+def test_each_refused_spoof_has_a_twin_that_is_close():
+    assert [spoof.id for spoof in SPOOFS if spoof.twin is None and not delivered(spoof)] == []
+    assert [spoof.id for spoof in SPOOFS if spoof.twin == spoof.sent] == []
+    assert {spoof.id for spoof in SPOOFS if spoof.twin is not None and far(spoof) > 2} == FAR_TWINS
