@@ -17,8 +17,8 @@ constexpr std::chrono::seconds kReconnectGrace{15};
 
 }  // namespace
 
-Controllers::Controllers(Index& index, World& world, Queue queue, bundle::SigningKey key, std::uint64_t term,
-                         std::vector<std::string> earlier)
+Controllers::Controllers(Index& index, World& world, Queue queue, DecisionMetrics& decisions, bundle::SigningKey key,
+                         std::uint64_t term, std::vector<std::string> earlier)
     : index_(index),
       world_(world),
       queue_(std::move(queue)),
@@ -27,6 +27,7 @@ Controllers::Controllers(Index& index, World& world, Queue queue, bundle::Signin
         return bundle::Trust{std::move(earlier), {}};
       }()),
       term_(term),
+      decisions_(decisions),
       key_(std::move(key)) {}
 
 bool Controllers::reconcile(const Key& key) {
@@ -137,7 +138,10 @@ Status Controllers::make_current(const std::string& id, bundle::Files files) {
   });
   world_.publish(id, bundle);
   auto previous = read_previous(*bundle);
-  change(id, [&](WorkloadState& state) { state.previous = std::move(previous); });
+  change(id, [&](WorkloadState& state) {
+    decisions_.keep(id, previous);
+    state.previous = std::move(previous);
+  });
   return {};
 }
 
@@ -202,6 +206,7 @@ void Controllers::retire_workload(const std::string& id) {
   index_.put_plan(id, {});
   const std::lock_guard lock(mutex_);
   states_.erase(id);
+  decisions_.forget(id);
 }
 
 /// fresh.json: per key source of the bundle the last good fetch.

@@ -14,6 +14,7 @@
 #include "core/bundle/keys.h"
 #include "core/bundle/wire.h"
 #include "core/jose/key_set.h"
+#include "operator/controllers/decision_metrics.h"
 #include "operator/controllers/index.h"
 #include "operator/controllers/world.h"
 
@@ -42,9 +43,9 @@ class Controllers {
   };
 
   /// key: signs from now on. term: of this leadership. earlier: public keys that signed what may be adopted, too. The
-  /// index and the world outlive it.
-  Controllers(Index& index, World& world, Queue queue, bundle::SigningKey key, std::uint64_t term,
-              std::vector<std::string> earlier = {});
+  /// index, the world and the metrics outlive it.
+  Controllers(Index& index, World& world, Queue queue, DecisionMetrics& decisions, bundle::SigningKey key,
+              std::uint64_t term, std::vector<std::string> earlier = {});
 
   /// Another key signs from now on: what is in force goes on byte for byte under its signature, to sidecars and
   /// records.
@@ -137,6 +138,7 @@ class Controllers {
   bool settle_history(const std::string& source, plan::KeyHistory history, bool keys_changed);
   plan::WorkloadProgress progress(const std::string& id) const;
   static nlohmann::json sidecar_json(const std::string& pod, const Sidecar& sidecar);
+  void count_decisions(const std::string& workload, const std::vector<bundle::DecisionCount>& decisions);
   plan::Previous read_previous(const bundle::Bundle& bundle) const;
   template <class Change>
   void change(const std::string& id, Change apply) {
@@ -153,6 +155,7 @@ class Controllers {
 
   mutable std::mutex mutex_;
   // Guarded by mutex_ from here on.
+  DecisionMetrics& decisions_;
   bundle::SigningKey key_;
   std::unordered_map<std::string, WorkloadState> states_;
   std::unordered_map<std::string, plan::KeyHistory> unrecorded_;  ///< key sets whose record could not be written

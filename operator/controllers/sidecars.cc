@@ -61,6 +61,18 @@ void Controllers::on_report(const std::string& workload, const std::string& pod,
     }
   }
   enqueue(touched);
+  count_decisions(workload, report.decisions);
+}
+
+/// Of a workload that is gone nothing is counted: nobody would take its series away.
+void Controllers::count_decisions(const std::string& workload, const std::vector<bundle::DecisionCount>& decisions) {
+  if (decisions.empty() || !index_.workload_wanted(workload)) return;
+  static const plan::Previous kNoBundle;
+  const std::lock_guard lock(mutex_);
+  const auto state = states_.find(workload);
+  if (state == states_.end()) return;
+  const plan::Previous& bundle = state->second.previous ? *state->second.previous : kNoBundle;
+  for (const bundle::DecisionCount& decision : decisions) decisions_.count(workload, bundle, decision);
 }
 
 plan::WorkloadProgress Controllers::progress(const std::string& id) const {
