@@ -339,12 +339,8 @@ bool Controllers::reconcile_policy(const std::string& id) {
   }
   plan::PolicyFacts facts{*held, index_.mesh().root_namespace, index_.unresolved(*held), {}, {}};
   for (const std::string& workload : index_.selected_workloads(*held)) facts.workloads.push_back(progress(workload));
-  {
-    const std::lock_guard lock(mutex_);
-    const auto it = audit_.find(id);
-    if (it != audit_.end()) facts.audit = it->second;
-  }
   const auto before = index_.status_of(Kind::Policy, id);
+  facts.audit = audit(*held, before, {});
   write_status(Kind::Policy, id, plan::policy_status(facts, before, world_.now()), before);
   return true;
 }

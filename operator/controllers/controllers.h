@@ -67,6 +67,8 @@ class Controllers {
   /// first reconcile.
   void adopt(const std::string& workload, std::string manifest_json, std::string signature, bundle::Files files);
   void restore_keys(const std::string& source, plan::KeyHistory history);
+  /// The status of a policy, where its object does not carry it.
+  void restore_audit(const std::string& policy, const nlohmann::json& status);
 
   // From outside, any thread.
   void on_fetched(const std::string& source, const FetchResult& result);
@@ -99,6 +101,10 @@ class Controllers {
     int streams = 0;             ///< open ones
     plan::Time connection{};     ///< when a stream opened or closed last; zero: none did
     std::optional<double> skew;  ///< its clock minus ours, seconds
+  };
+  struct Audited {
+    std::optional<std::string> uid;  ///< of the policy's object; nullopt: whichever has that name
+    plan::AuditCounts counts;
   };
   struct WorkloadState {
     std::shared_ptr<const bundle::Bundle> current;
@@ -139,6 +145,7 @@ class Controllers {
   plan::WorkloadProgress progress(const std::string& id) const;
   static nlohmann::json sidecar_json(const std::string& pod, const Sidecar& sidecar);
   void count_decisions(const std::string& workload, const std::vector<bundle::DecisionCount>& decisions);
+  plan::AuditCounts audit(const plan::HeldPolicy& policy, const nlohmann::json& status, const plan::AuditCounts& more);
   plan::Previous read_previous(const bundle::Bundle& bundle) const;
   template <class Change>
   void change(const std::string& id, Change apply) {
@@ -160,7 +167,7 @@ class Controllers {
   std::unordered_map<std::string, WorkloadState> states_;
   std::unordered_map<std::string, plan::KeyHistory> unrecorded_;  ///< key sets whose record could not be written
   std::unordered_map<std::string, plan::Time> keys_recorded_;     ///< last_good of the record
-  std::unordered_map<std::string, plan::AuditCounts> audit_;      ///< by policy
+  std::unordered_map<std::string, Audited> audit_;                ///< by policy
 };
 
 }  // namespace meshauth::controllers
