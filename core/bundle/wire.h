@@ -72,9 +72,9 @@ struct DecisionCount {
   std::string reason;  ///< the reason's name; empty where allowed
   std::string policy;  ///< namespace/name; empty if no rule decided
   std::string rule;
-  std::string provider;  ///< namespace/name; empty without one
-  std::string audit;     ///< what audit policies would have said where that differs: "allow" or "deny"; else empty
-  std::string audit_policy;
+  std::string provider;      ///< namespace/name; empty without one
+  std::string audit;         ///< what audit policies would have said where that differs: "allow" or "deny"; else empty
+  std::string audit_policy;  ///< whose rule it was; with "deny" empty where no rule let the request pass
   std::uint64_t count = 0;
   friend bool operator==(const DecisionCount&, const DecisionCount&) = default;
 };

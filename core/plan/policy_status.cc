@@ -127,7 +127,26 @@ std::string target(const PolicyFacts& facts) {
   return out;
 }
 
+/// A number of a status, which anybody who may write statuses may have written.
+std::uint64_t audit_count(const nlohmann::json& counts, const char* name) {
+  const auto found = counts.find(name);
+  if (found == counts.end() || !found->is_number_unsigned()) return 0;
+  return std::min(found->get<std::uint64_t>(), AuditCounts::kMost);
+}
+
 }  // namespace
+
+void AuditCounts::add(const AuditCounts& more) {
+  would_deny += std::min(more.would_deny, kMost - would_deny);
+  would_allow += std::min(more.would_allow, kMost - would_allow);
+}
+
+AuditCounts audit_counts(const nlohmann::json& status) {
+  if (!status.is_object()) return {};
+  const auto counts = status.find("audit");
+  if (counts == status.end() || !counts->is_object()) return {};
+  return {audit_count(*counts, "wouldDeny"), audit_count(*counts, "wouldAllow")};
+}
 
 nlohmann::json policy_status(const PolicyFacts& facts, const nlohmann::json& previous, Time now) {
   std::size_t total = 0, done = 0;

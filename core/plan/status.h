@@ -35,8 +35,16 @@ struct UnresolvedRef {
 };
 
 struct AuditCounts {
+  static constexpr std::uint64_t kMost = (std::uint64_t{1} << 53) - 1;  ///< every reader of JSON has it exactly
+
   std::uint64_t would_deny = 0, would_allow = 0;
+
+  /// Never above kMost.
+  void add(const AuditCounts& more);
 };
+
+/// What a policy's status has; 0 where it has none.
+AuditCounts audit_counts(const nlohmann::json& status);
 
 struct PolicyFacts {
   HeldPolicy policy;  ///< errors include what only the operator sees (the root namespace)

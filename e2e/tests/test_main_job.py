@@ -7,6 +7,7 @@ import json
 import pytest
 
 from harness.resources import ANYONE, READ, access_policy, caller, rule
+from harness.wait import await_until
 
 _URL_CLAIM = "https://example.com/tier"
 
@@ -159,6 +160,46 @@ def test_an_audit_policy_changes_no_answer(mesh, oidc):
     orders.await_answer(200, token=token)
     mesh.ns.await_condition("accesspolicy", "tryout", "Programmed")
     orders.answers(200, token=token)
+    _await_would_deny(mesh, "tryout", orders, 1)
+
+
+def _await_would_deny(mesh, policy, sidecar, at_least):
+    """Waits until the policy's status counts each request of which the sidecar's audit line says so, and says how many."""
+
+    def counted():
+        lines = sum(line["auditDecision"] == "deny" for line in sidecar.decisions())
+        status = mesh.ns.get("accesspolicy", policy).get("status", {}).get("audit", {}).get("wouldDeny", 0)
+        return lines if status == lines >= at_least else None
+
+    return await_until(f"{policy} would have refused {at_least} requests or more", counted)
+
+
+@pytest.fixture
+def open_mesh(mesh):
+    """A mesh whose workloads let everybody pass that no policy selects."""
+    mesh.operator.stop()
+    mesh.operator.start("--default-action=Allow")
+    yield mesh
+    mesh.operator.restart()
+
+
+def test_an_audit_policy_of_an_open_workload_counts_whom_it_would_not_know(open_mesh, oidc):
+    mesh = open_mesh
+    mesh.provider(oidc)
+    mesh.policy("tryout", rule("read", READ), mode="Audit", workloads=["orders"])
+    mesh.policy("elsewhere", rule("read", READ), mode="Audit", workloads=["billing"])
+    mesh.ready("identityprovider", "idp")
+    orders = mesh.sidecar("orders")
+    orders.await_answer(200)  # nobody says who calls: no rule of the policy matches
+    orders.answers(200, token=oidc.token("bob"))
+    orders.answers(200, token=oidc.token("alice", "orders:read"))
+    before = _await_would_deny(mesh, "tryout", orders, 2)
+
+    mesh.operator.stop()
+    mesh.operator.start("--default-action=Allow")
+    orders.answers(200)
+    assert _await_would_deny(mesh, "tryout", orders, before + 1) == before + 1
+    assert mesh.ns.get("accesspolicy", "elsewhere")["status"]["audit"] == {"wouldDeny": 0, "wouldAllow": 0}
 
 
 def test_a_root_policy_denies_in_every_namespace(cluster, mesh, oidc):

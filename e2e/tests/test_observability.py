@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import pytest
 
+from harness import tools
 from harness.resources import READ, rule
 from harness.wait import await_until
 
@@ -35,6 +38,44 @@ def test_our_own_metrics_are_there(operator, word):
     lines = operator.endpoint("/metrics").text.splitlines()
     names = {line.split("{")[0].split(" ")[0] for line in lines if line[:1] != "#"}
     assert [name for name in names if name.startswith("mesh_auth_") and word in name], sorted(names)
+
+
+def test_each_of_them_has_a_line_in_its_page(mesh, operator, bad_idp):
+    mesh.provider(bad_idp)
+    mesh.ready("identityprovider", "idp")  # the age of its keys is there from now on
+    exported = set(re.findall(r"^# TYPE (mesh_auth_\w+)", operator.endpoint("/metrics").text, re.MULTILINE))
+    written = set(re.findall(r"^\| `(mesh_auth_\w+)", (tools.REPO / "docs" / "metrics.md").read_text(), re.MULTILINE))
+    assert exported == written
+
+
+@pytest.mark.sidecar
+def test_decisions_are_counted_by_reason_provider_and_rule(mesh, operator, bad_idp):
+    mesh.provider(bad_idp)
+    mesh.ready("identityprovider", "idp")
+    mesh.policy("readers", rule("read", READ))
+    orders = mesh.sidecar()
+    orders.await_answer(401)
+    for _ in range(3):
+        orders.answers(200, token=bad_idp.token(scope="orders:read"))
+    now = int(time.time())
+    for _ in range(2):
+        orders.answers(401, token=bad_idp.token(scope="orders:read", iat=now - 600, exp=now - 300))
+
+    ns = mesh.ns.name
+    of_workload = {"workload": f"{ns}/orders"}
+    allowed = {**of_workload, "decision": "allow", "reason": "none", "provider": f"{ns}/idp"}
+    expired = {**of_workload, "decision": "deny", "reason": "expired"}
+    by_rule = {**of_workload, "decision": "allow", "policy": f"{ns}/readers", "rule": "read"}
+    operator.await_metric("mesh_auth_decisions_total", 3, **allowed)
+    operator.await_metric("mesh_auth_decisions_total", 2, **expired)
+    operator.await_metric("mesh_auth_rule_decisions_total", 3, **by_rule)
+    assert operator.metric("mesh_auth_decisions_total", **allowed) == 3
+    assert operator.metric("mesh_auth_decisions_total", **expired) == 2
+    assert operator.metric("mesh_auth_rule_decisions_total", **of_workload) == 3
+
+    mesh.ns.delete("accesspolicy", "readers")
+    gone = f'policy="{ns}/readers"'
+    await_until("the rule's series goes with its policy", lambda: gone not in operator.endpoint("/metrics").text)
 
 
 def test_health_is_told(operator):

@@ -90,6 +90,14 @@ void FolderRecorder::restore(controllers::Controllers& controllers) {
       log::warning("key record passed over", {{"object", entry.path().string()}, {"error", history.error()}});
     }
   }
+  // A manifest has no status that would say where counting ended.
+  for (const auto& ns : fs::directory_iterator(folder_ + "/status/" + std::string(kind_name(Kind::Policy)), error)) {
+    for (const auto& entry : fs::directory_iterator(ns.path(), error)) {
+      const auto status = nlohmann::json::parse(files::read_file(entry.path(), kMaxRecordFile).value_or(""), nullptr,
+                                                /*allow_exceptions=*/false);
+      controllers.restore_audit(ns.path().filename().string() + "/" + entry.path().stem().string(), status);
+    }
+  }
   for (const auto& ns : fs::directory_iterator(folder_ + "/bundles", error)) {
     for (const auto& workload : fs::directory_iterator(ns.path(), error)) {
       const auto read = [&](const std::string& name) {

@@ -70,13 +70,14 @@ Runtime::Runtime(const Options& options, const MeshKeys& keys, std::uint64_t ter
       page_(page),
       world_(recorder),
       queue_(metrics),
+      decisions_(metrics.registry()),
       authority_(keys.authority) {
   controllers_ = std::make_unique<controllers::Controllers>(
       index, world_,
       controllers::Controllers::Queue{
           [this](const controllers::Key& key) { queue_.add(key); },
           [this](const controllers::Key& key, std::chrono::milliseconds delay) { queue_.add_after(key, delay); }},
-      keys.signing, term,
+      decisions_, keys.signing, term,
       keys.previous_signing.empty() ? std::vector<std::string>() : std::vector<std::string>{keys.previous_signing});
 }
 

@@ -82,6 +82,7 @@ class Runtime {
   FleetPage& page_;
   OperatorWorld world_;
   controllers::KeyQueue queue_;
+  controllers::DecisionMetrics decisions_;
   std::unique_ptr<controllers::Controllers> controllers_;
   std::unique_ptr<fleet::FleetServer> fleet_;
   std::unique_ptr<idp::KeySources> sources_;

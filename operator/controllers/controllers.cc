@@ -18,8 +18,8 @@ constexpr std::chrono::seconds kReconnectGrace{15};
 
 }  // namespace
 
-Controllers::Controllers(Index& index, World& world, Queue queue, bundle::SigningKey key, std::uint64_t term,
-                         std::vector<std::string> earlier)
+Controllers::Controllers(Index& index, World& world, Queue queue, DecisionMetrics& decisions, bundle::SigningKey key,
+                         std::uint64_t term, std::vector<std::string> earlier)
     : index_(index),
       world_(world),
       queue_(std::move(queue)),
@@ -28,6 +28,7 @@ Controllers::Controllers(Index& index, World& world, Queue queue, bundle::Signin
         return bundle::Trust{std::move(earlier), {}};
       }()),
       term_(term),
+      decisions_(decisions),
       key_(std::move(key)) {}
 
 bool Controllers::reconcile(const Key& key) {
@@ -146,7 +147,10 @@ Status Controllers::make_current(const std::string& id, bundle::Files files) {
   });
   world_.publish(id, bundle);
   auto previous = read_previous(*bundle);
-  change(id, [&](WorkloadState& state) { state.previous = std::move(previous); });
+  change(id, [&](WorkloadState& state) {
+    decisions_.keep(id, previous);
+    state.previous = std::move(previous);
+  });
   return {};
 }
 
@@ -211,6 +215,7 @@ void Controllers::retire_workload(const std::string& id) {
   index_.put_plan(id, {});
   const std::lock_guard lock(mutex_);
   states_.erase(id);
+  decisions_.forget(id);
 }
 
 /// fresh.json: per key source of the bundle the last good fetch.
@@ -349,12 +354,8 @@ bool Controllers::reconcile_policy(const std::string& id) {
   }
   plan::PolicyFacts facts{*held, index_.mesh().root_namespace, index_.unresolved(*held), {}, {}};
   for (const std::string& workload : index_.selected_workloads(*held)) facts.workloads.push_back(progress(workload));
-  {
-    const std::lock_guard lock(mutex_);
-    const auto it = audit_.find(id);
-    if (it != audit_.end()) facts.audit = it->second;
-  }
   const auto before = index_.status_of(Kind::Policy, id);
+  facts.audit = audit(*held, before, {});
   write_status(Kind::Policy, id, plan::policy_status(facts, before, world_.now()), before);
   return true;
 }

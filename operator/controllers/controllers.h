@@ -15,6 +15,7 @@
 #include "core/bundle/keys.h"
 #include "core/bundle/wire.h"
 #include "core/jose/key_set.h"
+#include "operator/controllers/decision_metrics.h"
 #include "operator/controllers/index.h"
 #include "operator/controllers/world.h"
 
@@ -43,9 +44,9 @@ class Controllers {
   };
 
   /// key: signs from now on. term: of this leadership. earlier: public keys that signed what may be adopted, too. The
-  /// index and the world outlive it.
-  Controllers(Index& index, World& world, Queue queue, bundle::SigningKey key, std::uint64_t term,
-              std::vector<std::string> earlier = {});
+  /// index, the world and the metrics outlive it.
+  Controllers(Index& index, World& world, Queue queue, DecisionMetrics& decisions, bundle::SigningKey key,
+              std::uint64_t term, std::vector<std::string> earlier = {});
 
   /// Another key signs from now on: what is in force goes on byte for byte under its signature, to sidecars and
   /// records.
@@ -67,6 +68,8 @@ class Controllers {
   /// first reconcile.
   void adopt(const std::string& workload, std::string manifest_json, std::string signature, bundle::Files files);
   void restore_keys(const std::string& source, plan::KeyHistory history);
+  /// The status of a policy, where its object does not carry it.
+  void restore_audit(const std::string& policy, const nlohmann::json& status);
 
   // From outside, any thread.
   void on_fetched(const std::string& source, const FetchResult& result);
@@ -102,6 +105,10 @@ class Controllers {
     std::optional<double> skew;  ///< its clock minus ours, seconds
 
     bool has_answered(const std::string& revision) const { return ack && !is_ack_old && ack->revision == revision; }
+  };
+  struct Audited {
+    std::optional<std::string> uid;  ///< of the policy's object; nullopt: whichever has that name
+    plan::AuditCounts counts;
   };
   struct WorkloadState {
     std::shared_ptr<const bundle::Bundle> current;
@@ -142,6 +149,8 @@ class Controllers {
   bool settle_history(const std::string& source, plan::KeyHistory history, bool keys_changed);
   plan::WorkloadProgress progress(const std::string& id) const;
   static nlohmann::json sidecar_json(const std::string& pod, const Sidecar& sidecar);
+  void count_decisions(const std::string& workload, const std::vector<bundle::DecisionCount>& decisions);
+  plan::AuditCounts audit(const plan::HeldPolicy& policy, const nlohmann::json& status, const plan::AuditCounts& more);
   plan::Previous read_previous(const bundle::Bundle& bundle) const;
   template <class Change>
   void change(const std::string& id, Change apply) {
@@ -158,11 +167,12 @@ class Controllers {
 
   mutable std::mutex mutex_;
   // Guarded by mutex_ from here on.
+  DecisionMetrics& decisions_;
   bundle::SigningKey key_;
   std::unordered_map<std::string, WorkloadState> states_;
   std::unordered_map<std::string, plan::KeyHistory> unrecorded_;  ///< key sets whose record could not be written
   std::unordered_map<std::string, plan::Time> keys_recorded_;     ///< last_good of the record
-  std::unordered_map<std::string, plan::AuditCounts> audit_;      ///< by policy
+  std::unordered_map<std::string, Audited> audit_;                ///< by policy
 };
 
 }  // namespace meshauth::controllers

@@ -305,18 +305,5 @@ TEST_CASE_FIXTURE(Fixture, "a provider that goes leaves its policy unresolved, a
   CHECK(world.bundles["shop/orders"]->files.at("jwks.json").find("shop/idp") == std::string::npos);
 }
 
-TEST_CASE_FIXTURE(Fixture, "what audit policies would have said is counted in their status") {
-  json audit = policy_object("shop", "trial", "idp", {"orders"});
-  audit["spec"]["mode"] = "Audit";
-  op.put(audit);
-  bundle::DecisionCount decision;
-  decision.audit = "deny";
-  decision.audit_policy = "shop/trial";
-  decision.count = 3;
-  op.controllers.on_report("shop/orders", "shop/a", {{}, {decision}, {}});
-  op.settle();
-  CHECK(world.statuses["shop/trial"]["audit"]["wouldDeny"] == 3);
-}
-
 }  // namespace
 }  // namespace meshauth::controllers

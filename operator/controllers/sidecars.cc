@@ -48,20 +48,13 @@ void Controllers::on_report(const std::string& workload, const std::string& pod,
     if (index_.has_key(unknown.source, unknown.kid)) continue;
     if (index_.workloads_of_source(unknown.source).contains(workload)) world_.refetch(unknown.source);
   }
-  Keys touched;
-  {
+  if (report.skew) {
     const std::lock_guard lock(mutex_);
-    if (const auto state = states_.find(workload); report.skew && state != states_.end()) {
+    if (const auto state = states_.find(workload); state != states_.end()) {
       state->second.sidecars[pod].skew = report.skew;
     }
-    for (const bundle::DecisionCount& decision : report.decisions) {
-      if (decision.audit.empty() || decision.audit_policy.empty()) continue;
-      plan::AuditCounts& counts = audit_[decision.audit_policy];
-      (decision.audit == "deny" ? counts.would_deny : counts.would_allow) += decision.count;
-      touched.push_back({Kind::Policy, decision.audit_policy});
-    }
   }
-  enqueue(touched);
+  count_decisions(workload, report.decisions);
 }
 
 plan::WorkloadProgress Controllers::progress(const std::string& id) const {

@@ -6,6 +6,7 @@
 
 #include "core/plan/testing.h"
 #include "operator/controllers/controllers.h"
+#include "operator/http/metrics.h"
 
 namespace meshauth::controllers::testing {
 
@@ -74,6 +75,8 @@ struct Operator {
   std::deque<Key> queue;
   std::vector<std::pair<Key, std::chrono::milliseconds>> later;
   bundle::SigningKey key;
+  http::Metrics metrics;
+  DecisionMetrics decisions{metrics.registry()};
   Controllers controllers;
 
   Operator(FakeWorld& fake, bundle::SigningKey signing, std::uint64_t term = 1, std::vector<std::string> earlier = {})
@@ -82,7 +85,7 @@ struct Operator {
         controllers(index, world,
                     {[this](const Key& k) { queue.push_back(k); },
                      [this](const Key& k, std::chrono::milliseconds delay) { later.emplace_back(k, delay); }},
-                    key, term, std::move(earlier)) {}
+                    decisions, key, term, std::move(earlier)) {}
 
   void tell(const json& object) {
     controllers.enqueue(object["kind"] == "AccessPolicy" ? index.put_policy(object) : index.put_provider(object));

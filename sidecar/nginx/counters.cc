@@ -35,8 +35,9 @@ void Counters::add(const View& view, std::uint64_t count) {
     last_->second += count;
     return;
   }
-  Key key{view.allow, view.reason, view.audit, {}, {}, {}, {}};
+  Key key{view.allow, view.reason, {}, {}, {}, {}, {}};
   if (counts_.size() < kMaxCounters) {
+    key.audit = view.audit;
     key.policy = view.policy;
     key.rule = view.rule;
     key.provider = view.provider;

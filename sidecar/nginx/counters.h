@@ -13,7 +13,7 @@
 
 namespace meshauth::nginx {
 
-constexpr std::size_t kMaxCounters = 512;  ///< different ones between two reports; what is over goes without its rule
+constexpr std::size_t kMaxCounters = 512;  ///< different ones between two reports; what is over goes without its names
 constexpr std::size_t kMaxCountersPerReport = 12;  ///< names are bounded: that many fit kMaxWorkerReportBytes
 
 class Counters {

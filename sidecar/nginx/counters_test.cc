@@ -71,6 +71,17 @@ TEST_CASE("there are never too many, and none is lost") {
   CHECK(sum == 3 * kMaxCounters);
 }
 
+TEST_CASE("what goes without its names does not read as what no rule would have let pass") {
+  Counters counters;
+  for (std::size_t i = 0; i < kMaxCounters; ++i) counters.add(outcome(true, Reason::none, "r" + std::to_string(i)));
+  auto audited = outcome(true, Reason::none, "over");
+  audited.audit = engine::AuditVerdict{false, Reason::denied_by_rule, "ns/trial", "x"};
+  counters.add(audited);
+  while (!counters.empty()) {
+    for (const auto& count : counters.take()) CHECK(count.audit.empty());
+  }
+}
+
 TEST_CASE("a report of the longest names fits into a datagram") {
   engine::WorkerReport report;
   report.event = engine::WorkerEvent::counters;
