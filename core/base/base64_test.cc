@@ -76,3 +76,27 @@ TEST_CASE("plain base64 wants its padding and its own alphabet") {
     CHECK_FALSE(base64_decode(text));
   }
 }
+
+TEST_CASE("of 256 characters each place of a long text takes the 64 of its alphabet") {
+  const std::string url = base64url_encode(std::string(90, '\x5a')), plain = base64_encode(std::string(90, '\x5a'));
+  for (std::size_t place = 0; place < url.size(); ++place) {
+    int of_url = 0, of_plain = 0;
+    for (int c = 0; c < 256; ++c) {
+      std::string text = url;
+      text[place] = static_cast<char>(c);
+      if (const auto bytes = base64url_decode(text)) {
+        ++of_url;
+        CHECK(base64url_encode(*bytes) == text);
+      }
+      text = plain;
+      text[place] = static_cast<char>(c);
+      if (const auto bytes = base64_decode(text); bytes && c != '=') {
+        ++of_plain;
+        CHECK(base64_encode(*bytes) == text);
+      }
+    }
+    CAPTURE(place);
+    CHECK(of_url == 64);
+    CHECK(of_plain == 64);
+  }
+}

@@ -17,14 +17,7 @@ template <class... Args>
   return {stage, reason, fmt::format(format, std::forward<Args>(args)...)};
 }
 
-std::optional<element> member(element root, std::string_view name) {
-  element value;
-  if (root.at_key(name).get(value) != simdjson::SUCCESS) return std::nullopt;
-  return value;
-}
-
-std::optional<double> read_date(element root, std::string_view name, std::string_view& invalid) {
-  const auto value = member(root, name);
+std::optional<double> read_date(const std::optional<element>& value, std::string_view name, std::string_view& invalid) {
   if (!value) return std::nullopt;
   double date = -1;
   if (value->get(date) != simdjson::SUCCESS || !(date >= 0 && date < kDateLimit)) {
@@ -73,16 +66,25 @@ bool names_audience(element claim, const std::vector<std::string>& audiences) {
 tl::expected<TokenClaims, Failure> read_claims(element root) {
   TokenClaims out;
   out.root = root;
-  const auto issuer = member(root, "iss");
+  // All in one walk; a name stands once in an object that was read.
+  std::optional<element> issuer, tid, exp, nbf, iat;
+  const std::pair<std::string_view, std::optional<element>*> wanted[] = {
+      {"iss", &issuer}, {"tid", &tid}, {"exp", &exp}, {"nbf", &nbf}, {"iat", &iat}};
+  for (const auto [name, value] : simdjson::dom::object(root)) {
+    if (name.size() != 3) continue;
+    for (const auto& [known, into] : wanted) {
+      if (name == known) *into = value;
+    }
+  }
   if (!issuer || issuer->get(out.issuer) != simdjson::SUCCESS) {
     return tl::unexpected(
         failure(Stage::issuer, Reason::issuer_unknown, "iss is {}", issuer ? "no string" : "missing"));
   }
   std::string_view tenant;
-  if (const auto tid = member(root, "tid"); tid && tid->get(tenant) == simdjson::SUCCESS) out.tenant = tenant;
-  out.dates.exp = read_date(root, "exp", out.dates.invalid);
-  out.dates.nbf = read_date(root, "nbf", out.dates.invalid);
-  out.dates.iat = read_date(root, "iat", out.dates.invalid);
+  if (tid && tid->get(tenant) == simdjson::SUCCESS) out.tenant = tenant;
+  out.dates.exp = read_date(exp, "exp", out.dates.invalid);
+  out.dates.nbf = read_date(nbf, "nbf", out.dates.invalid);
+  out.dates.iat = read_date(iat, "iat", out.dates.invalid);
   return out;
 }
 
