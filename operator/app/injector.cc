@@ -21,26 +21,6 @@ constexpr std::size_t kMostPem = 256 * 1024;
 constexpr std::size_t kMostVersion = 64 * 1024;
 constexpr int kNativeSince = 29;  // of 1.x: the feature gate SidecarContainers is on
 
-/// Does the server run init containers with restartPolicy Always beside the others?
-Result<bool> has_native_sidecars(const kube::ApiClient& api) {
-  const auto answer = api.get_raw("/version", kMostVersion);
-  if (!answer) return tl::unexpected(answer.error().error());
-  const json version = json::parse(answer->body, nullptr, false);
-  const auto number = [&](const char* name) {
-    const auto at = version.is_object() ? version.find(name) : version.end();
-    int value = -1;
-    if (version.is_object() && at != version.end() && at->is_string()) {
-      const auto& text = at->get_ref<const std::string&>();  // some servers say "29+"
-      std::from_chars(text.data(), text.data() + text.size(), value);
-    }
-    return value;
-  };
-  const int major = number("major"), minor = number("minor");
-  if (major < 0 || minor < 0)
-    return fail("the API server's /version holds no major and minor; --native-sidecars=on or off would be right");
-  return major > 1 || minor >= kNativeSince;
-}
-
 Result<inject::Settings> settings_of(const Options& options, const kube::ApiClient& api) {
   inject::Settings settings;
   settings.image = options.injection.image;
@@ -56,7 +36,9 @@ Result<inject::Settings> settings_of(const Options& options, const kube::ApiClie
   if (auto checked = inject::check(settings); !checked) return fail("{} (flags --sidecar-*)", checked.error().message);
   settings.native_sidecars = options.injection.native == "on";
   if (options.injection.native == "auto") {
-    const auto native = has_native_sidecars(api);
+    const auto version = api.get_raw("/version", kMostVersion);
+    if (!version) return tl::unexpected(version.error().error());
+    const auto native = has_native_sidecars(version->body);
     if (!native) return tl::unexpected(native.error());
     settings.native_sidecars = *native;
   }
@@ -64,6 +46,23 @@ Result<inject::Settings> settings_of(const Options& options, const kube::ApiClie
 }
 
 }  // namespace
+
+Result<bool> has_native_sidecars(std::string_view text) {
+  const json version = json::parse(text, nullptr, false);
+  const auto number = [&](const char* name) {
+    const auto at = version.is_object() ? version.find(name) : version.end();
+    int value = -1;
+    if (version.is_object() && at != version.end() && at->is_string()) {
+      const auto& digits = at->get_ref<const std::string&>();  // some servers say "29+"
+      std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    }
+    return value;
+  };
+  const int major = number("major"), minor = number("minor");
+  if (major < 0 || minor < 0)
+    return fail("the API server's /version holds no major and minor; --native-sidecars=on or off would be right");
+  return major > 1 || (major == 1 && minor >= kNativeSince);
+}
 
 Injector::Injector(const Options& options, const MeshKeys& keys, const kube::ApiClient& api, http::Metrics& metrics,
                    FleetPage& page)

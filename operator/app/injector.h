@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "operator/app/health.h"
@@ -16,6 +17,10 @@
 #include "operator/webhook/server.h"
 
 namespace meshauth::app {
+
+/// Does a server with that answer to /version (apimachinery's version.Info) run init containers with restartPolicy
+/// Always beside the others? Error: it holds no version.
+Result<bool> has_native_sidecars(std::string_view version);
 
 class Injector {
  public:
