@@ -63,6 +63,26 @@ TEST_CASE("without a bundle every answer is 503, and what is no question gets no
   CHECK(agent.decider.answer(nothing, kNow).empty());
 }
 
+TEST_CASE("a CORS preflight is decided like any request, unless it is to pass") {
+  const std::string headers = "Origin: https://app.test\r\nAccess-Control-Request-Method: GET\r\n";
+  DeciderOptions passing;
+  passing.engine.preflight = engine::Preflight::Pass;
+  Asked decided, passed(passing);
+  for (Asked* agent : {&decided, &passed}) agent->decider.take(snapshot("/a"));
+  const auto options = [&](Asked& agent, const std::string& more) {
+    std::string head =
+        "GET / HTTP/1.1\r\nMesh-Auth-Line: OPTIONS /read HTTP/1.1\r\nMesh-Auth-Uri: :/read\r\nMesh-Auth-Peer: "
+        "127.0.0.1\r\n"
+        "Mesh-Auth-Port: 8080\r\nMesh-Auth-Conf: " +
+        kConf + "\r\nHost: h\r\n" + more + "\r\n";
+    return std::stoi(agent.decider.answer(head, kNow).substr(9, 3));
+  };
+  CHECK(options(decided, headers) == 401);
+  CHECK(options(passed, headers) == 200);
+  CHECK(options(passed, "Origin: https://app.test\r\n") == 401);
+  CHECK(passed.status("/read", headers) == 401);  // no OPTIONS
+}
+
 TEST_CASE("each outcome has its status, and says what nginx tells the application and the log") {
   Asked agent;
   agent.decider.take(snapshot("/a"));
