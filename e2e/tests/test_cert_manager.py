@@ -71,11 +71,20 @@ class Issued:
         os.rename(self.folder / "..new", self.folder / "..data")
 
     def renew(self):
-        """As `cmctl renew` does."""
+        """As `cmctl renew` does; after the issuance that may still go on, though its Secret is there."""
         condition = {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "by a test"}
-        patch = [{"op": "add", "path": "/status/conditions/-", "value": condition}]
-        arguments = ("certificate", "-n", chart.NAMESPACE, _NAME, "--subresource=status", "--type=json")
-        self.cluster.kubectl("patch", *arguments, "-p", json.dumps(patch))
+        of = ("certificate", "-n", chart.NAMESPACE, _NAME)
+
+        def asked():
+            conditions = json.loads(self.cluster.kubectl("get", *of, "-o", "json"))["status"]["conditions"]
+            states = {each["type"]: each["status"] for each in conditions}
+            assert states.get("Issuing") != "True" and states["Ready"] == "True", states
+            kept = [each for each in conditions if each["type"] != "Issuing"]
+            patch = {"status": {"conditions": [*kept, condition]}}
+            self.cluster.kubectl("patch", *of, "--subresource=status", "--type=merge", "-p", json.dumps(patch))
+            return True
+
+        await_until("a renewal is asked for", asked, within=60)
 
     def believed(self):
         """The authorities that the API server believes of the webhooks."""
