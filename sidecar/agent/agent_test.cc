@@ -232,8 +232,8 @@ TEST_CASE("a stream that is up and brings nothing does not keep the mounted fold
   const auto took = std::chrono::steady_clock::now() - began;
   CHECK(took >= std::chrono::seconds(1));  // the stream has its time first
   CHECK(took < std::chrono::seconds(10));  // it would count as silent after 45 s
+  CHECK(f.fleet.await_ack(next.manifest.revision, Outcome::Applied));  // by every worker
   CHECK(f.status("/now") == 403);
-  CHECK(f.fleet.await_ack(next.manifest.revision, Outcome::Applied));
   CHECK(f.fleet.connects.count() == connects);
 
   // Neither what is older nor what is not signed comes in; what is newer then does, and the stream goes on.
