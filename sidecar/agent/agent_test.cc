@@ -230,8 +230,8 @@ TEST_CASE("a stream that is up and brings nothing does not keep the mounted fold
   mounted.swap(next);
   CHECK(f.program.await_status(200, "/next"));
   const auto took = std::chrono::steady_clock::now() - began;
-  CHECK(took >= std::chrono::seconds(1));  // the stream has its time first
-  CHECK(took < std::chrono::seconds(10));  // it would count as silent after 45 s
+  CHECK(took >= std::chrono::seconds(1));                              // the stream has its time first
+  CHECK(took < std::chrono::seconds(10));                              // it would count as silent after 45 s
   CHECK(f.fleet.await_ack(next.manifest.revision, Outcome::Applied));  // by every worker
   CHECK(f.status("/now") == 403);
   CHECK(f.fleet.connects.count() == connects);
