@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +67,19 @@ class Row:
                 "rounds": len(self.values), **({} if self.measured() else {"note": "not measured: the interval is too wide"})}
 
 
+@contextmanager
+def running(start: dict[str, Callable[[], Proxy]]) -> Iterator[dict[str, Proxy]]:
+    """Stopped at the end, also of a failure."""
+    proxies: dict[str, Proxy] = {}
+    try:
+        for name, each in start.items():
+            proxies[name] = each()
+        yield proxies
+    finally:
+        for proxy in proxies.values():
+            proxy.stop()
+
+
 class Bench:
     def __init__(self, folder: Path) -> None:
         self.stand = Stand(folder, Issuer())
@@ -91,14 +105,8 @@ class Bench:
 
     def once(self, start: dict[str, Callable[[], Proxy]], verify: bool = False) -> dict[str, float]:
         """With fresh programs and each token sent once."""
-        proxies = {}
-        try:
-            for name, each in start.items():
-                proxies[name] = each()
+        with running(start) as proxies:
             return self.costs(proxies, self.tokens_distinct, DISTINCT_TOKENS, verify)
-        finally:
-            for proxy in proxies.values():
-                proxy.stop()
 
 
 def until(rows: list[Row], minutes: float, one_round: Callable[[], None]) -> None:
@@ -108,17 +116,15 @@ def until(rows: list[Row], minutes: float, one_round: Callable[[], None]) -> Non
 
 
 def cached(bench: Bench, minutes: float) -> list[Row]:
-    proxies = {name: bench.stand.nginx(name) for name in ("plain", "ours")}
     row = Row("cached tokens: CPU of plain nginx / with our decision", "ratio", 0.97, True, 0.005)
-    bench.cached(proxies)  # warm
+    with running({"plain": lambda: bench.stand.nginx("plain"), "ours": lambda: bench.stand.nginx("ours")}) as proxies:
+        bench.cached(proxies)  # warm
 
-    def one_round() -> None:
-        costs = bench.cached(proxies)
-        row.values.append(costs["plain"] / costs["ours"])
+        def one_round() -> None:
+            costs = bench.cached(proxies)
+            row.values.append(costs["plain"] / costs["ours"])
 
-    until([row], minutes, one_round)
-    for proxy in proxies.values():
-        proxy.stop()
+        until([row], minutes, one_round)
     return [row]
 
 
@@ -130,29 +136,28 @@ def uncached_and_peers(bench: Bench, minutes: float) -> list[Row]:
     njs = Row("CPU added per uncached request: ours / njs", "ratio", 0.1, False, 0.01)
     envoy_cache = Row("CPU added per cached request: ours / Envoy with its token cache", "ratio", 0.1, False, 0.01)
     rows = [verify, haproxy, envoy, njs, envoy_cache]
-    standing = {"plain": stand.nginx("plain"), "ours": stand.nginx("ours"),
-                "envoy": stand.envoy(False), "envoy cache": stand.envoy(True, cached=True)}
+    standing = {"plain": lambda: stand.nginx("plain"), "ours": lambda: stand.nginx("ours"),
+                "envoy": lambda: stand.envoy(False), "envoy cache": lambda: stand.envoy(True, cached=True)}
     fresh = {"plain": lambda: stand.nginx("plain"), "ours": lambda: stand.nginx("ours"), "njs": lambda: stand.nginx("njs"),
              "haproxy": lambda: stand.haproxy(False), "haproxy checks": lambda: stand.haproxy(True),
              "envoy": lambda: stand.envoy(False), "envoy checks": lambda: stand.envoy(True)}
-    bench.cached(standing)  # warm
     table: dict[str, list[float]] = {}
+    with running(standing) as proxies:
+        bench.cached(proxies)  # warm
 
-    def one_round() -> None:
-        costs = bench.cached(standing)
-        costs |= {name if name == "bare verify" else f"{name} once": cost for name, cost in bench.once(fresh, verify=True).items()}
-        for name, value in costs.items():
-            table.setdefault(name, []).append(value)
-        ours = costs["ours once"] - costs["plain once"]
-        verify.values.append(ours / costs["bare verify"])
-        haproxy.values.append(ours / (costs["haproxy checks once"] - costs["haproxy once"]))
-        envoy.values.append(ours / (costs["envoy checks once"] - costs["envoy once"]))
-        njs.values.append(ours / (costs["njs once"] - costs["plain once"]))
-        envoy_cache.values.append((costs["ours"] - costs["plain"]) / (costs["envoy cache"] - costs["envoy"]))
+        def one_round() -> None:
+            costs = bench.cached(proxies)
+            costs |= {name if name == "bare verify" else f"{name} once": cost for name, cost in bench.once(fresh, verify=True).items()}
+            for name, value in costs.items():
+                table.setdefault(name, []).append(value)
+            ours = costs["ours once"] - costs["plain once"]
+            verify.values.append(ours / costs["bare verify"])
+            haproxy.values.append(ours / (costs["haproxy checks once"] - costs["haproxy once"]))
+            envoy.values.append(ours / (costs["envoy checks once"] - costs["envoy once"]))
+            njs.values.append(ours / (costs["njs once"] - costs["plain once"]))
+            envoy_cache.values.append((costs["ours"] - costs["plain"]) / (costs["envoy cache"] - costs["envoy"]))
 
-    until(rows, minutes, one_round)
-    for proxy in standing.values():
-        proxy.stop()
+        until(rows, minutes, one_round)
     for name, values in table.items():
         print(f"  {name:20} {statistics.median(values):7.2f} us per request  ({min(values):.2f} to {max(values):.2f})")
     return rows

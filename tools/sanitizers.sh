@@ -32,4 +32,7 @@ build() {
   ninja -C "build/$preset" -j"$(nproc)" $(cut -d' ' -f2 <<<"$found")
 }
 
-"$action"
+case $action in
+  list | build) "$action" ;;
+  *) echo "$0: $action is neither list nor build" >&2; exit 2 ;;
+esac
