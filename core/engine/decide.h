@@ -55,6 +55,8 @@ struct Outcome {
   bool strip_token = false;  ///< the token must not reach the application
   TokenSource presented_at;  ///< with strip_token: where it was found
 
+  std::shared_ptr<const std::string> revision;  ///< for whoever decides by several, one after the other; may be null
+
   int status() const noexcept { return reason_status(reason); }
   const CallerIdentity* principal() const noexcept { return caller ? &caller->identities[identity] : nullptr; }
 };

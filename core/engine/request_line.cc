@@ -9,7 +9,8 @@
 namespace meshauth::engine {
 
 RequestLine split_request_line(std::string_view line) noexcept {
-  const auto method_end = std::min(line.find(' '), line.size());
+  std::size_t method_end = 0;  // a method is short
+  while (method_end < line.size() && line[method_end] != ' ') ++method_end;
   RequestLine out{line.substr(0, method_end), {}};
   line.remove_prefix(method_end);
   while (line.starts_with(' ')) line.remove_prefix(1);
@@ -18,6 +19,9 @@ RequestLine split_request_line(std::string_view line) noexcept {
 }
 
 bool delivers(std::string_view target, std::string_view unparsed_uri, bool empty_path) {
+  // The usual request, whose URI nginx left where it was.
+  if (target.data() == unparsed_uri.data() && target.size() == unparsed_uri.size() && target.starts_with('/'))
+    return true;
   const auto parts = split_target(target);
   if (!parts) return true;
   if (empty_path) {

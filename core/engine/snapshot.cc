@@ -42,7 +42,7 @@ bool is_template(std::string_view issuer) {
 }  // namespace
 
 Snapshot::Snapshot(bundle::JwksFile keys, policy::CompiledPolicy policy)
-    : id_(next_id()), verifier_({}, {}), engine_(std::move(policy)) {
+    : id_(next_id()), version_(id_), verifier_({}, {}), engine_(std::move(policy)) {
   std::sort(keys.providers.begin(), keys.providers.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   index_providers(keys);
   all_.assign(keys.providers.size(), true);
@@ -50,6 +50,7 @@ Snapshot::Snapshot(bundle::JwksFile keys, policy::CompiledPolicy policy)
   views_differ_ = enforced_ != all_;
   all_sources_ = TokenSources(keys.providers, all_);
   enforced_sources_ = TokenSources(keys.providers, enforced_);
+  index_headers();
   anonymous_ = engine_.match(policy::Principal{});
   verifier_ = jose::Verifier(std::move(keys.providers), std::move(keys.sources));
   set_fresh({});
@@ -91,7 +92,32 @@ std::shared_ptr<const Issuer> Snapshot::issuer(std::string_view name) const {
   return std::make_shared<const Issuer>(Issuer{std::string(name), other_issuer_.generation});
 }
 
+void Snapshot::index_headers() {
+  std::set<std::string> names = {"host"};
+  for (const auto& source : all_sources_.sources())
+    names.insert(source.at.cookie.empty() ? source.at.header : "cookie");
+  names.insert(engine_.condition_headers().begin(), engine_.condition_headers().end());
+  deciding_headers_.assign(names.begin(), names.end());
+  std::stable_sort(deciding_headers_.begin(), deciding_headers_.end(),
+                   [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  by_length_.fill(deciding_headers_.size());
+  for (std::size_t i = deciding_headers_.size(); i-- > 0;) by_length_[length(deciding_headers_[i])] = i;
+  for (const std::string& name : identity_headers_) own_lengths_ |= std::uint64_t{1} << length(name);
+}
+
+bool Snapshot::reads_as_ours(std::string_view name) const noexcept {
+  const auto fold = [](char c) {
+    if (c >= 'A' && c <= 'Z') return static_cast<char>(c + 32);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
+  };
+  return std::any_of(identity_headers_.begin(), identity_headers_.end(), [&](const std::string& header) {
+    return name.size() == header.size() &&
+           std::equal(name.begin(), name.end(), header.begin(), [&](char x, char y) { return fold(x) == fold(y); });
+  });
+}
+
 void Snapshot::set_fresh(const bundle::Fresh& fresh) {
+  version_ = next_id();
   stale_from_.clear();
   for (const ProviderSettings& provider : providers()) {
     double from = kNever;
@@ -104,7 +130,16 @@ void Snapshot::set_fresh(const bundle::Fresh& fresh) {
   }
 }
 
+double Snapshot::next_stale(double now) const {
+  double out = kNever;
+  for (const double from : stale_from_) {
+    if (from > now) out = std::min(out, from);
+  }
+  return out;
+}
+
 void Snapshot::assume_fresh() {
+  version_ = next_id();
   stale_from_.assign(providers().size(), kNever);
 }
 

@@ -1,6 +1,7 @@
 // All that decisions of one workload need, built from one bundle: parsed off the event loop, swapped in as one pointer.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -38,6 +39,10 @@ class Snapshot {
   /// Distinguishes snapshots of one process: never 0, never used again.
   std::uint64_t id() const { return id_; }
 
+  /// As id(), and another one whenever the age of the keys is set: one request has one answer while this stays and no
+  /// time passes that next_stale() or the token's expiry tells.
+  std::uint64_t version() const { return version_; }
+
   std::string revision;  ///< empty where it was built from no bundle (command line)
   bundle::Epoch epoch;
   std::string workload;   ///< namespace/name
@@ -63,6 +68,24 @@ class Snapshot {
   /// Names of the headers that tell the application who calls, lower case, sorted: a client's own never pass.
   const std::vector<std::string>& identity_headers() const { return identity_headers_; }
 
+  /// Would the application take a header of this name for one of those? CGI and WSGI make '_' of '-' (RFC 3875 section
+  /// 4.1.18), PHP makes it of everything but letters and digits.
+  bool is_identity_header(std::string_view name) const noexcept {
+    return (own_lengths_ >> length(name) & 1) != 0 && reads_as_ours(name);
+  }
+
+  static constexpr std::size_t kNoHeader = static_cast<std::size_t>(-1), kOwnHeader = kNoHeader - 1;
+  /// A number for each header, by its name in lower case, that a decision may go by: Host, those that may hold a token,
+  /// those that a rule asks for. kOwnHeader: an identity header; kNoHeader: no decision goes by it.
+  std::size_t deciding_header(std::string_view name) const noexcept {
+    if (is_identity_header(name)) return kOwnHeader;
+    for (std::size_t i = by_length_[length(name)]; i < deciding_headers_.size(); ++i) {
+      if (deciding_headers_[i].size() > name.size()) break;
+      if (deciding_headers_[i] == name) return i;
+    }
+    return kNoHeader;
+  }
+
   /// Last good fetches. Never set: every provider that can go stale is stale.
   void set_fresh(const bundle::Fresh& fresh);
   /// For the command line, whose key sets come from a file: nothing is stale.
@@ -70,11 +93,16 @@ class Snapshot {
 
   /// The provider's keys are older than its maxStale, or nobody said how old they are. now: unix seconds.
   bool stale(std::size_t provider, double now) const { return now >= stale_from_[provider]; }
+  /// When the next provider's keys are too old, unix seconds; infinite if none's.
+  double next_stale(double now) const;
 
  private:
   void index_providers(const bundle::JwksFile& keys);
+  void index_headers();
+  static std::size_t length(std::string_view name) noexcept { return std::min<std::size_t>(name.size(), 63); }
+  bool reads_as_ours(std::string_view name) const noexcept;
 
-  std::uint64_t id_;
+  std::uint64_t id_, version_;
   std::map<std::string, std::shared_ptr<const Issuer>, std::less<>> issuers_;
   Issuer other_issuer_;  // that no provider spells out
   jose::Verifier verifier_;
@@ -83,8 +111,10 @@ class Snapshot {
   TokenSources all_sources_, enforced_sources_;
   bool views_differ_ = false;
   std::shared_ptr<const policy::Match> anonymous_;
-  std::vector<std::string> identity_headers_;
-  std::vector<double> stale_from_;  // by provider, unix seconds
+  std::vector<std::string> identity_headers_, deciding_headers_;  // the latter by length
+  std::uint64_t own_lengths_ = 0;            // bit n: an identity header has n bytes; the last bit: that many or more
+  std::array<std::size_t, 64> by_length_{};  // the first deciding header of n bytes; of the last: that many or more
+  std::vector<double> stale_from_;           // by provider, unix seconds
 };
 
 /// Errors: jwks.json or policy.json that cannot be read, naming the file.

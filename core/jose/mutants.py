@@ -2,6 +2,8 @@
 
 # (file, text that is there once, text in its place, what it breaks)
 MUTANTS = [
+    ("montgomery52.cc", "    least = static_cast<std::uint64_t>(whole >> 52) + second +", "    least = static_cast<std::uint64_t>(whole >> 52) +", "a digit of a product"),
+    ("montgomery52.cc", "    carry >>= 52;\n", "    carry = 0;\n", "carries of a product"),
     # the form
     ("jws.cc", "if (token.size() > kMaxTokenBytes) {", "if (false) {", "a token of any size"),
     ("jws.cc", " || token.find('.', second + 1) != std::string_view::npos) {", ") {", "four segments"),

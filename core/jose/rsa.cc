@@ -9,6 +9,7 @@ namespace meshauth::jose {
 namespace {
 
 constexpr unsigned long kUsualExponent = 65537;
+constexpr int kSquarings = 16;  ///< and one product: the power of the usual exponent
 
 /// DigestInfo up to the digest itself, DER: RFC 8017 section 9.2, note 1.
 std::string_view digest_info(Algorithm algorithm) noexcept {
@@ -50,20 +51,16 @@ Ossl<BIGNUM> frame(Algorithm algorithm, std::size_t bytes) {
   return out;
 }
 
-/// R^-65536 mod the modulus, where R is that of Montgomery's form.
-Ossl<BIGNUM> left_by_squarings(const BIGNUM* modulus, BN_MONT_CTX* montgomery, BN_CTX* context) {
-  Ossl<BIGNUM> out(BN_new()), power(BN_new());
-  if (!out || !power || BN_one(out.get()) != 1 || BN_set_word(power.get(), 1UL << 16) != 1 ||
-      BN_from_montgomery(out.get(), out.get(), montgomery, context) != 1 ||
-      BN_mod_exp(out.get(), out.get(), power.get(), modulus, context) != 1) {
+std::string bytes_of_number(const BIGNUM* number, std::size_t size) {
+  std::string out(size, '\0');
+  if (BN_bn2binpad(number, reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(size)) < 0)
     throw std::bad_alloc();
-  }
   return out;
 }
 
 }  // namespace
 
-RsaPkcs1::RsaPkcs1(EVP_PKEY* key)
+RsaPkcs1::RsaPkcs1(EVP_PKEY* key, bool vectors)
     : modulus_(parameter(key, OSSL_PKEY_PARAM_RSA_N)),
       exponent_(parameter(key, OSSL_PKEY_PARAM_RSA_E)),
       signature_(BN_new()),
@@ -77,30 +74,48 @@ RsaPkcs1::RsaPkcs1(EVP_PKEY* key)
   // Of an even modulus, which no key has, there is none: every signature is refused.
   if (BN_MONT_CTX_set(montgomery_.get(), modulus_.get(), context_.get()) != 1) montgomery_ = nullptr;
   if (!montgomery_ || BN_is_word(exponent_.get(), kUsualExponent) != 1) return;
-  scale_ = left_by_squarings(modulus_.get(), montgomery_.get(), context_.get());
+  if (vectors && bytes_ == Montgomery52::kBytes && BN_num_bits(modulus_.get()) == 8 * static_cast<int>(bytes_))
+    vectors_.emplace(bytes_of_number(modulus_.get(), bytes_));
+  // What the products leave in a power, they leave in a power of 1.
+  if (BN_one(signature_.get()) != 1 || !raise(bytes_of_number(signature_.get(), bytes_))) throw std::bad_alloc();
+  scale_.reset(BN_dup(power_.get()));
+  if (!scale_) throw std::bad_alloc();
   for (const auto& frame : frames_) {
     if (frame && BN_mod_mul(frame.get(), frame.get(), scale_.get(), modulus_.get(), context_.get()) != 1)
       throw std::bad_alloc();
   }
 }
 
-/// power_ = signature ^ exponent * scale mod modulus. A product in Montgomery's form is that of both factors and R^-1.
-/// The usual exponent is 2^16 + 1: sixteen squarings of the signature as it is, and a product with it, leave R^-65536;
-/// to take the signature into that form first and have no factor left would be one more product, and the slowest.
-bool RsaPkcs1::raise() noexcept {
+/// power_ = signature ^ exponent * scale mod modulus; signature_ is the same number as `signature`. A product in
+/// Montgomery's form is that of both factors and R^-1. The usual exponent is 2^16 + 1: sixteen squarings of the
+/// signature as it is, and a product with it, leave R^-65536; to take the signature into that form first and have no
+/// factor left would be one more product, and the slowest.
+bool RsaPkcs1::raise(std::string_view signature) noexcept {
+  if (vectors_) return raise_by_vectors(signature);
+  if (BN_is_word(exponent_.get(), kUsualExponent) == 1) return raise_by_products();
+  return BN_mod_exp_mont(power_.get(), signature_.get(), exponent_.get(), modulus_.get(), context_.get(),
+                         montgomery_.get()) == 1;
+}
+
+bool RsaPkcs1::raise_by_products() noexcept {
   BIGNUM* power = power_.get();
-  const BIGNUM* signature = signature_.get();
-  if (!scale_) {
-    return BN_mod_exp_mont(power, signature, exponent_.get(), modulus_.get(), context_.get(), montgomery_.get()) == 1;
-  }
   const auto times = [&](const BIGNUM* a, const BIGNUM* b) {
     return BN_mod_mul_montgomery(power, a, b, montgomery_.get(), context_.get()) == 1;
   };
-  if (!times(signature, signature)) return false;
-  for (int i = 1; i < 16; ++i) {
+  if (!times(signature_.get(), signature_.get())) return false;
+  for (int i = 1; i < kSquarings; ++i) {
     if (!times(power, power)) return false;
   }
-  return times(power, signature);
+  return times(power, signature_.get());
+}
+
+bool RsaPkcs1::raise_by_vectors(std::string_view signature) noexcept {
+  const auto number = Montgomery52::read(signature);
+  auto power = vectors_->times(number, number);
+  for (int i = 1; i < kSquarings; ++i) power = vectors_->times(power, power);
+  const auto bytes = Montgomery52::write(vectors_->times(power, number));
+  if (BN_lebin2bn(bytes.data(), static_cast<int>(bytes.size()), power_.get()) == nullptr) return false;
+  return BN_cmp(power_.get(), modulus_.get()) < 0 || BN_sub(power_.get(), power_.get(), modulus_.get()) == 1;
 }
 
 /// wanted_ = the encoding of the digest * scale mod modulus.
@@ -121,7 +136,7 @@ bool RsaPkcs1::verify(Algorithm algorithm, std::string_view digest, std::string_
   if (!montgomery_ || signature.size() != bytes_) return false;
   if (BN_bin2bn(bytes_of(signature), static_cast<int>(bytes_), signature_.get()) == nullptr) return false;
   if (BN_cmp(signature_.get(), modulus_.get()) >= 0) return false;  // RFC 8017 section 5.2.2, step 1
-  return encode(algorithm, digest) && raise() && BN_cmp(power_.get(), wanted_.get()) == 0;
+  return encode(algorithm, digest) && raise(signature) && BN_cmp(power_.get(), wanted_.get()) == 0;
 }
 
 }  // namespace meshauth::jose

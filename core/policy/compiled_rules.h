@@ -24,6 +24,7 @@ class Names {
   std::uint32_t find(std::string_view name) const;  ///< kNone if it is not there
   const std::string& operator[](std::uint32_t index) const { return names_[index]; }
   std::size_t size() const { return names_.size(); }
+  const std::vector<std::string>& all() const { return names_; }
 
  private:
   std::vector<std::string> names_;

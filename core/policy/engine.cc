@@ -205,6 +205,10 @@ bool Engine::token_could_help() const {
   return impl_->token_helps;
 }
 
+const std::vector<std::string>& Engine::condition_headers() const {
+  return impl_->rules.headers().all();
+}
+
 bool Engine::enforced_provider(std::string_view id) const {
   const std::uint32_t provider = impl_->rules.providers().find(id);
   return provider != kNone && impl_->rules.enforced(provider);

@@ -72,6 +72,9 @@ class Engine {
   /// Could a token help a caller without one (some Allow rule names a provider)? Decides between 401 and 403.
   bool token_could_help() const;
 
+  /// Names of the headers that rules have conditions on, lower case.
+  const std::vector<std::string>& condition_headers() const;
+
   /// Providers named by enforced policies: the failing token of any other never refuses a request.
   bool enforced_provider(std::string_view id) const;
   /// Providers named by any policy, audit ones included, where they resolve.

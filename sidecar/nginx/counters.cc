@@ -11,7 +11,7 @@ std::string_view audit_name(std::string_view text) {
 
 }  // namespace
 
-void Counters::add(const engine::Outcome& outcome) {
+void Counters::add(const engine::Outcome& outcome, std::uint64_t times) {
   View view;
   view.allow = outcome.allow;
   view.reason = outcome.reason;
@@ -22,7 +22,7 @@ void Counters::add(const engine::Outcome& outcome) {
     view.audit = outcome.audit->allow ? "allow" : "deny";
     view.audit_policy = outcome.audit->policy;
   }
-  add(view, 1);
+  add(view, times);
 }
 
 void Counters::add(const View& view, std::uint64_t count) {

@@ -22,7 +22,7 @@ class Counters {
   Counters(const Counters&) = delete;
   Counters& operator=(const Counters&) = delete;
 
-  void add(const engine::Outcome& outcome);
+  void add(const engine::Outcome& outcome, std::uint64_t times = 1);
 
   bool empty() const { return counts_.empty(); }
   /// Takes up to kMaxCountersPerReport out; give them back if the report was not taken.

@@ -20,7 +20,7 @@ bool has_error_page(ngx_http_request_t* r, ngx_int_t status) {
 
 bool set_challenge(ngx_http_request_t* r, RequestState& state) {
   if (state.challenged) return true;
-  const std::string value = engine::challenge(state.outcome, view(loc_conf(r)->resource_metadata));
+  const std::string value = engine::challenge(state.outcome(), view(loc_conf(r)->resource_metadata));
   if (value.empty()) return true;
   auto* header = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
   if (!header) return false;
@@ -83,18 +83,18 @@ ngx_int_t send_grpc_status(ngx_http_request_t* r, int status) {
 }
 
 ngx_int_t refuse(ngx_http_request_t* r, RequestState& state) {
-  const ngx_int_t status = state.outcome.status();
+  const ngx_int_t status = state.outcome().status();
   if (!set_challenge(r, state)) return NGX_HTTP_SERVICE_UNAVAILABLE;
   if (r != r->main) return status;
-  state.answered = true;
-  if (is_grpc(r)) return send_grpc_status(r, state.outcome.status());
+  state.refused = true;
+  if (is_grpc(r)) return send_grpc_status(r, state.outcome().status());
   return has_error_page(r, status) ? status : send_body(r, status);
 }
 
 /// An error page may be shown after our refusal, but only a static one: what has a content handler (proxy_pass and its
 /// like) would carry the refused request on.
 bool shows_error_page(ngx_http_request_t* r, const RequestState& state) {
-  return state.answered && r->content_handler == nullptr;
+  return state.refused && r->content_handler == nullptr;
 }
 
 void on_expired(ngx_event_t* event) noexcept {
@@ -107,26 +107,30 @@ void on_expired(ngx_event_t* event) noexcept {
 }
 
 /// Whoever asks for another protocol may stay for long: to the end of the token, not longer.
-void limit_upgrade(ngx_http_request_t* r, RequestState& state) {
-  if (!state.outcome.caller || !r->headers_in.upgrade || r->http_version < NGX_HTTP_VERSION_11) return;
-  if (r != r->main || r->http_version >= NGX_HTTP_VERSION_20 || state.expiry.timer_set) return;
+/// False: no memory.
+bool limit_upgrade(ngx_http_request_t* r, RequestState& state) {
+  if (!r->headers_in.upgrade || r->http_version < NGX_HTTP_VERSION_11 || !state.outcome().caller) return true;
+  if (r != r->main || r->http_version >= NGX_HTTP_VERSION_20 || state.expiry) return true;
+  state.expiry = static_cast<ngx_event_t*>(ngx_pcalloc(r->pool, sizeof(ngx_event_t)));
+  if (!state.expiry) return false;
   constexpr double kLongest = 86400.0 * 30;  // of the timer, seconds; ngx_msec_t compares by differences
-  const double left = std::clamp(state.outcome.caller->expires - now(), 0.0, kLongest);
-  state.expiry.handler = on_expired;
-  state.expiry.data = r->connection;
-  state.expiry.log = r->connection->log;
-  state.expiry.cancelable = 1;
-  ngx_add_timer(&state.expiry, static_cast<ngx_msec_t>(left * 1000));
+  const double left = std::clamp(state.outcome().caller->expires - now(), 0.0, kLongest);
+  state.expiry->handler = on_expired;
+  state.expiry->data = r->connection;
+  state.expiry->log = r->connection->log;
+  state.expiry->cancelable = 1;
+  ngx_add_timer(state.expiry, static_cast<ngx_msec_t>(left * 1000));
+  return true;
 }
 
 ngx_int_t handle_decided(ngx_http_request_t* r) {
   RequestState* state = state_of(r);
   if (!state) return NGX_HTTP_SERVICE_UNAVAILABLE;
-  if (r == r->main && !remove_identity_headers(r)) return NGX_HTTP_SERVICE_UNAVAILABLE;
+  if (r == r->main && !state->answer.again && !remove_identity_headers(r)) return NGX_HTTP_SERVICE_UNAVAILABLE;
   if (loc_conf(r)->mode == kObserve) return NGX_DECLINED;
-  if (!state->outcome.allow) return shows_error_page(r, *state) ? NGX_DECLINED : refuse(r, *state);
-  limit_upgrade(r, *state);
-  return NGX_DECLINED;
+  if (!state->answer.again && !state->outcome().allow)
+    return shows_error_page(r, *state) ? NGX_DECLINED : refuse(r, *state);
+  return limit_upgrade(r, *state) ? NGX_DECLINED : NGX_HTTP_SERVICE_UNAVAILABLE;
 }
 
 }  // namespace

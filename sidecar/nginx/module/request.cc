@@ -1,7 +1,5 @@
 #include "sidecar/nginx/module/request.h"
 
-#include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <new>
 #include <vector>
@@ -16,7 +14,7 @@ static_assert(alignof(RequestState) <= NGX_ALIGNMENT, "it lives in a pool of ngi
 
 void destroy_state(void* data) noexcept {
   auto* state = static_cast<RequestState*>(data);
-  if (state->expiry.timer_set) ngx_del_timer(&state->expiry);
+  if (state->expiry && state->expiry->timer_set) ngx_del_timer(state->expiry);
   state->~RequestState();
 }
 
@@ -42,38 +40,32 @@ bool is_sampled(ngx_http_request_t* r) noexcept {
   return part != 0 && static_cast<ngx_uint_t>(ngx_random()) % kMillion < part;
 }
 
-engine::Outcome outcome_of(ngx_http_request_t* r, Worker* worker) {
+/// Without asking anybody. Apart from the usual way, which every request finds cold.
+[[gnu::cold, gnu::noinline]] Answered refused(Reason reason) {
+  engine::Outcome outcome;
+  outcome.reason = reason;
+  return {std::make_shared<const engine::Outcome>(std::move(outcome))};
+}
+
+Answered answer_to(ngx_http_request_t* r, Worker* worker) {
   // As it came: error pages and redirects change nginx's own method and URI.
   const auto line = engine::split_request_line(view(r->request_line));
-  engine::Outcome none;
-  if (!engine::delivers(line.target, view(r->unparsed_uri), r->empty_path_in_uri != 0)) {
-    none.reason = Reason::path_ambiguous;
-    return none;
-  }
-  if (!worker) return engine::no_bundle();
-  auto& headers = worker->headers();
-  headers.clear();
+  if (!engine::delivers(line.target, view(r->unparsed_uri), r->empty_path_in_uri != 0))
+    return refused(Reason::path_ambiguous);
+  if (!worker) return refused(Reason::no_bundle);
+  std::size_t count = 0;
+  for (const ngx_list_part_t* part = &r->headers_in.headers.part; part; part = part->next) count += part->nelts;
+  const auto headers = worker->headers(count);
+  auto at = headers.begin();
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
-    headers.push_back({lower_name(header), view(header.value)});
+    *at++ = {lower_name(header), view(header.value)};
   });
   return worker->decide({line.method, line.target, headers, address_of(r->connection->sockaddr), port_of(r)},
                         loc_conf(r)->options());
 }
-/// Would the application take the name for the header's? CGI and WSGI make '_' of '-' (RFC 3875 section 4.1.18), PHP
-/// makes it of everything but letters and digits.
-bool reads_as(std::string_view name, std::string_view header) noexcept {
-  const auto fold = [](char c) {
-    if (c >= 'A' && c <= 'Z') return static_cast<char>(c + 32);
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
-  };
-  return name.size() == header.size() &&
-         std::equal(name.begin(), name.end(), header.begin(), [&](char x, char y) { return fold(x) == fold(y); });
-}
 
-bool is_identity_header(const engine::Snapshot& snapshot, std::string_view name) noexcept {
-  const auto& names = snapshot.identity_headers();
-  return std::any_of(names.begin(), names.end(), [&](const std::string& header) { return reads_as(name, header); });
-}
+/// Where there is no memory for another.
+const engine::Outcome kInternal;
 
 }  // namespace
 
@@ -95,7 +87,6 @@ RequestState* state_of(ngx_http_request_t* r) {
   ngx_http_request_t* const main = r->main;
   ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(main->pool, sizeof(RequestState));
   if (!cleanup) return nullptr;
-  const auto begin = std::chrono::steady_clock::now();
   Worker* const worker = Worker::get();
   const auto keep = [&](RequestState* state) {
     cleanup->handler = destroy_state;
@@ -104,15 +95,11 @@ RequestState* state_of(ngx_http_request_t* r) {
   };
   try {
     // The location's settings are those of the one that asks: a subrequest may be the first.
-    RequestState* state = keep(new (cleanup->data) RequestState{outcome_of(r, worker)});
-    if (worker) state->revision = worker->revision();
-    state->sampled = is_sampled(r);
-    const auto took = std::chrono::steady_clock::now() - begin;
-    state->microseconds =
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    RequestState* state = keep(new (cleanup->data) RequestState{answer_to(r, worker)});
+    state->logged = (!state->answer.again && (!state->outcome().allow || state->outcome().audit)) || is_sampled(r);
     return state;
   } catch (...) {
-    keep(new (cleanup->data) RequestState);  // refuses: internal
+    keep(new (cleanup->data) RequestState{{{std::shared_ptr<void>(), &kInternal}}})->logged = true;
     throw;
   }
 }
@@ -132,7 +119,7 @@ bool remove_identity_headers(ngx_http_request_t* r) {
   ngx_uint_t all = 0, own = 0;
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
     ++all;
-    if (is_identity_header(snapshot, lower_name(header))) ++own;
+    if (snapshot.is_identity_header(lower_name(header))) ++own;
   });
   if (own == 0) return true;
   // A new list: nginx keeps pointers to elements of the old one, which stays in the pool.
@@ -140,7 +127,7 @@ bool remove_identity_headers(ngx_http_request_t* r) {
   if (ngx_list_init(&r->headers_in.headers, r->pool, all, sizeof(ngx_table_elt_t)) != NGX_OK) return false;
   bool complete = true;
   each_header(old, [&](const ngx_table_elt_t& header) {
-    if (is_identity_header(snapshot, lower_name(header))) return;
+    if (snapshot.is_identity_header(lower_name(header))) return;
     auto* kept = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_in.headers));
     complete = complete && kept != nullptr;
     if (kept) *kept = header;

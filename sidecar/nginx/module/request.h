@@ -3,26 +3,26 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/engine/decide.h"
 #include "sidecar/nginx/module/config.h"
+#include "sidecar/nginx/module/worker.h"
 #include "sidecar/nginx/trace.h"
 
 namespace meshauth::nginx {
 
 /// Lives as long as the main request's pool, through internal redirects, which clear nginx's module contexts.
 struct RequestState {
-  engine::Outcome outcome;
-  std::shared_ptr<const std::string> revision{};  ///< in force at the decision; null: none
-  std::uint64_t microseconds = 0;                 ///< that the decision took
-  bool sampled = false;                           ///< an allowed request whose line is logged all the same
-  bool answered = false;    ///< the refusal was handed to nginx once: what follows is its error page
+  Answered answer;
+  bool logged = false;      ///< refused, or different for the audit, or one of the allowed ones that are sampled
+  bool refused = false;     ///< the refusal was handed to nginx once: what follows is its error page
   bool challenged = false;  ///< WWW-Authenticate is set
-  std::optional<Trace> trace{};
-  ngx_event_t expiry{};  ///< of an upgraded connection's token
+  std::unique_ptr<const Trace> trace{};
+  ngx_event_t* expiry = nullptr;  ///< of an upgraded connection's token; in the pool
+
+  const engine::Outcome& outcome() const { return *answer.outcome; }
 };
 
 /// Null: nothing was decided yet.
@@ -32,7 +32,7 @@ RequestState* find_state(ngx_http_request_t* r) noexcept;
 RequestState* state_of(ngx_http_request_t* r);
 
 /// Takes the client's copies of the identity headers out of the main request, in every spelling that an application
-/// might read as theirs: whatever their case, and with '_', '.' or another character for '-'. False: no memory.
+/// might read as theirs (Snapshot::is_identity_header). False: no memory.
 bool remove_identity_headers(ngx_http_request_t* r);
 
 /// Calls see(element) for each field line of the client.

@@ -34,7 +34,7 @@ ngx_int_t set(ngx_http_request_t* r, ngx_http_variable_value_t* v, const Text& t
   return NGX_OK;
 }
 
-Trace& trace(ngx_http_request_t* r, RequestState& state) {
+const Trace& trace(ngx_http_request_t* r, RequestState& state) {
   if (!state.trace) {
     const auto any_bits = [] {
       return static_cast<std::uint64_t>(ngx_random()) << 33 ^ static_cast<std::uint64_t>(ngx_random()) << 11 ^
@@ -47,7 +47,7 @@ Trace& trace(ngx_http_request_t* r, RequestState& state) {
       sent = header.value;
       ++lines;
     }
-    state.trace = trace_of(lines == 1 ? sent : "", {any_bits(), any_bits(), any_bits()});
+    state.trace = std::make_unique<const Trace>(trace_of(lines == 1 ? sent : "", {any_bits(), any_bits(), any_bits()}));
   }
   return *state.trace;
 }
@@ -57,33 +57,33 @@ Trace& trace(ngx_http_request_t* r, RequestState& state) {
 using Reader = Text (*)(ngx_http_request_t*, RequestState&);
 
 Text decision(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(s.outcome.allow ? "allow" : "deny");
+  return Text::keep(s.outcome().allow ? "allow" : "deny");
 }
 Text reason(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(reason_name(s.outcome.reason));
+  return Text::keep(reason_name(s.outcome().reason));
 }
 Text rule(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(s.outcome.rule);
+  return Text::keep(s.outcome().rule);
 }
 Text policy_id(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(s.outcome.policy);
+  return Text::keep(s.outcome().policy);
 }
 Text revision(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(s.revision ? std::string_view(*s.revision) : std::string_view());
+  return Text::keep(s.outcome().revision ? std::string_view(*s.outcome().revision) : std::string_view());
 }
 Text token_id(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(s.outcome.caller ? std::string_view(s.outcome.caller->token_id) : std::string_view());
+  return Text::keep(s.outcome().caller ? std::string_view(s.outcome().caller->token_id) : std::string_view());
 }
 Text issuer(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(s.outcome.caller ? s.outcome.caller->issuer->name : s.outcome.issuer);
+  return Text::keep(s.outcome().caller ? s.outcome().caller->issuer->name : s.outcome().issuer);
 }
 template <std::string engine::CallerIdentity::*Member>
 Text identity(ngx_http_request_t*, RequestState& s) {
-  const auto* principal = s.outcome.principal();
+  const auto* principal = s.outcome().principal();
   return Text::keep(principal ? std::string_view(principal->*Member) : std::string_view());
 }
 Text scopes(ngx_http_request_t*, RequestState& s) {
-  return Text::make(engine::scope_text(s.outcome));
+  return Text::make(engine::scope_text(s.outcome()));
 }
 Text trace_id(ngx_http_request_t* r, RequestState& s) {
   return Text::keep(trace(r, s).trace_id);
@@ -95,17 +95,17 @@ Text path(ngx_http_request_t* r, RequestState&) {
   return Text::make(engine::loggable_path(engine::split_request_line(view(r->main->request_line)).target));
 }
 Text microseconds(ngx_http_request_t*, RequestState& s) {
-  return Text::make(std::to_string(s.microseconds));
+  return Text::make(std::to_string(s.answer.microseconds));
 }
 Text audit_decision(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(!s.outcome.audit ? "" : s.outcome.audit->allow ? "allow" : "deny");
+  return Text::keep(!s.outcome().audit ? "" : s.outcome().audit->allow ? "allow" : "deny");
 }
 Text audit_rule(ngx_http_request_t*, RequestState& s) {
-  if (!s.outcome.audit || s.outcome.audit->policy.empty()) return {};
-  return Text::make(engine::harmless(s.outcome.audit->policy + ":" + s.outcome.audit->rule));
+  if (!s.outcome().audit || s.outcome().audit->policy.empty()) return {};
+  return Text::make(engine::harmless(s.outcome().audit->policy + ":" + s.outcome().audit->rule));
 }
 Text log_it(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(!s.outcome.allow || s.outcome.audit || s.sampled ? "1" : "");
+  return Text::keep(s.logged ? "1" : "");
 }
 
 struct Variable {
@@ -162,8 +162,8 @@ constexpr std::string_view kHeader = "mesh_auth_header_";
 ngx_int_t read_claim(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t data) noexcept {
   return guarded(r->connection->log, ngx_int_t{NGX_ERROR}, [&] {
     const RequestState* state = find_state(r);
-    if (!state || !state->outcome.caller) return set(r, v, {});
-    const auto claims = state->outcome.caller->claims();
+    if (!state || !state->outcome().caller) return set(r, v, {});
+    const auto claims = state->outcome().caller->claims();
     if (!claims || !claims->root().is_object()) return set(r, v, {});
     const std::string_view wanted = rest_of_name(data, kClaim);
     for (const auto field : simdjson::dom::object(claims->root())) {
@@ -181,7 +181,7 @@ ngx_int_t read_header(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintp
     const Worker* worker = Worker::get();
     return set(
         r, v,
-        Text::make(engine::forwarded_value(worker ? worker->snapshot() : nullptr, state ? &state->outcome : nullptr,
+        Text::make(engine::forwarded_value(worker ? worker->snapshot() : nullptr, state ? &state->outcome() : nullptr,
                                            rest_of_name(data, kHeader), client_headers(r))));
   });
 }

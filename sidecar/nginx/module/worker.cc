@@ -13,6 +13,7 @@ constexpr ngx_msec_t kTick = 1000;      // milliseconds; how late a change is se
 constexpr ngx_msec_t kDrain = 100;      // milliseconds that requests begun before the end of listening may need
 constexpr double kLasting = 2;          // seconds after which a pair of files is not being replaced any more
 constexpr std::size_t kMaxPending = 4;  // reports of state kept for an agent that is not there
+constexpr std::size_t kBytesPerAnswer = 16 * 1024;  // of the token cache: one answer is kept for that much of it
 constexpr std::uint32_t kWatched = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR;
 
 std::uint64_t random_seed() {
@@ -42,12 +43,15 @@ Worker::Worker(const MainConf& conf, ngx_cycle_t* cycle)
       folder_(std::string(view(conf.bundle)), std::string(view(conf.trust)), std::string(view(conf.workload))),
       reporter_(std::string(view(conf.agent))),
       cache_(conf.token_cache, random_seed()),
+      answers_(conf.token_cache / kBytesPerAnswer, random_seed(),
+               [this](const engine::Outcome& outcome, std::uint64_t times) { counters_.add(outcome, times); }),
       started_(unix_milliseconds()),
       auth_conf_(view(conf.auth_conf)) {
   current_ = this;
 }
 
 Worker::~Worker() {
+  settle_answers();
   say_counters();
   reporter_.send(report(engine::WorkerEvent::bye));
   if (timer_.timer_set) ngx_del_timer(&timer_);
@@ -88,17 +92,34 @@ bool Worker::start() {
   return true;
 }
 
-engine::Outcome Worker::decide(const engine::HttpRequest& request, const engine::Options& options) {
+Answered Worker::decide(const engine::HttpRequest& request, const engine::Options& options) {
   const double at = now();
+  if (fits_) {
+    if (auto again = answers_.find(*snapshot_, request, options, at)) return {std::move(again), true, 0};
+  }
+  return decide_anew(request, options, at);
+}
+
+Answered Worker::decide_anew(const engine::HttpRequest& request, const engine::Options& options, double at) {
+  const auto begin = std::chrono::steady_clock::now();
   engine::Outcome outcome = snapshot_ ? engine::decide(*snapshot_, request, at, options, &cache_) : engine::no_bundle();
-  if (outcome.allow && !fits(*snapshot_)) {
+  if (outcome.allow && !fits_) {
     outcome = engine::no_bundle();
     outcome.detail = "this worker was replaced, and its auth.conf with it: the application would see other headers";
   }
+  outcome.revision = revision_;
   counters_.add(outcome);
   if (!outcome.unknown_kid.empty() && kid_reports_.add(outcome.unknown_kid_source, outcome.unknown_kid, at))
     report_unknown_kid(outcome.unknown_kid_source, outcome.unknown_kid);
-  return outcome;
+  auto answer = std::make_shared<const engine::Outcome>(std::move(outcome));
+  if (fits_) answers_.keep(*snapshot_, request, options, at, answer);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  using std::chrono::microseconds;
+  return {std::move(answer), false, static_cast<std::uint64_t>(std::chrono::duration_cast<microseconds>(took).count())};
+}
+
+void Worker::settle_answers() {
+  answers_.settle(snapshot_ ? snapshot_->version() : 0, now());
 }
 
 // --- looking at the folder ---
@@ -175,6 +196,7 @@ void Worker::swap(std::unique_ptr<engine::Snapshot> next) {
   const auto begin = std::chrono::steady_clock::now();
   next->set_fresh(fresh_);
   std::swap(snapshot_, next);
+  fits_ = fits(*snapshot_);
   revision_ = std::make_shared<const std::string>(snapshot_->revision);
   retire(std::move(next));
   next_.reset();
@@ -294,6 +316,7 @@ void Worker::tick() {
   say_pending();
   report_waiting_kids();
   if (ngx_exiting && !drained_ && !drain_timer_.timer_set) drained();  // where inotify could not tell
+  settle_answers();
   if (now() - heartbeat_ >= engine::kHeartbeatSeconds || !counters_.empty()) say_counters();
 }
 

@@ -5,9 +5,11 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "core/engine/answer_cache.h"
 #include "core/engine/decide.h"
 #include "core/engine/worker_report.h"
 #include "sidecar/nginx/bundle_folder.h"
@@ -18,6 +20,12 @@
 #include "sidecar/nginx/watched.h"
 
 namespace meshauth::nginx {
+
+struct Answered {
+  std::shared_ptr<const engine::Outcome> outcome;  ///< never null
+  bool again = false;  ///< as lately to the same request: allowed, nothing to log, and without a header of ours
+  std::uint64_t microseconds = 0;  ///< that it took; 0 where it was there
+};
 
 class Worker {
  public:
@@ -32,14 +40,16 @@ class Worker {
   /// Loads `current` once (in place: no request waits yet), begins to watch, says hello. False: no memory.
   bool start();
 
-  /// Decides, counts, and reports a key that nobody knows.
-  engine::Outcome decide(const engine::HttpRequest& request, const engine::Options& options);
+  /// Decides, or gives the answer of lately again; counts, and reports a key that nobody knows.
+  Answered decide(const engine::HttpRequest& request, const engine::Options& options);
 
   const engine::Snapshot* snapshot() const { return snapshot_.get(); }
-  const std::shared_ptr<const std::string>& revision() const { return revision_; }  ///< null without a snapshot
 
-  /// For the field lines of a request that is decided: its memory is kept.
-  std::vector<engine::Header>& headers() { return headers_; }
+  /// For the field lines of a request that is decided: as many as it has. Their memory is kept.
+  std::span<engine::Header> headers(std::size_t count) {
+    if (headers_.size() != count) headers_.resize(count);
+    return headers_;
+  }
 
  private:
   // One look at the folder: what was there, and what came of it.
@@ -65,7 +75,9 @@ class Worker {
   void apply_bundle(const BundleStamp& stamp, LoadedBundle loaded);
   void swap(std::unique_ptr<engine::Snapshot> next);
   void retire(std::unique_ptr<engine::Snapshot> old);
+  Answered decide_anew(const engine::HttpRequest& request, const engine::Options& options, double at);
   bool fits(const engine::Snapshot& snapshot) const;
+  void settle_answers();
   void drained();
   void apply_fresh(const FreshStamp& stamp, Result<bundle::Fresh> loaded);
   void watch();
@@ -88,11 +100,13 @@ class Worker {
   Reporter reporter_;
   engine::TokenCache cache_;
   Counters counters_;
+  engine::AnswerCache answers_;
   std::int64_t started_;
   std::string auth_conf_;  // digest of the one that nginx was started with; empty: any bundle fits
 
   std::vector<engine::Header> headers_;
   std::unique_ptr<engine::Snapshot> snapshot_;
+  bool fits_ = false;  // snapshot_ does
   std::shared_ptr<const std::string> revision_;
   std::unique_ptr<engine::Snapshot> next_;  // does not fit: for the workers that nginx starts after us
   bundle::Fresh fresh_;
