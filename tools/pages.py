@@ -19,6 +19,10 @@ Written by `tools/pages.py` from `core/base/reason.h`. A reason's name is the sa
 and, where RFC 6750 has one, the error code in `WWW-Authenticate`; never the reason. When several things are wrong, the
 first in the order of the checks is reported, and a provider's token fails with the reason of the provider that got
 furthest.
+
+What nginx refuses by itself never gets that far: it has no reason, and no audit line, since nothing was decided. A second
+`Authorization` or `Host` line is the case to know of: nginx answers its own 400 (a token in two different places is ours,
+`token_multiple`).
 """
 
 # What each reason means, and what to do. A reason without a line here stops this program.

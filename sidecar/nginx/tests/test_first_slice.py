@@ -87,9 +87,12 @@ def test_what_two_parsers_could_read_differently_is_400(nginx, reason, raw):
     assert wait_until(nginx.access_lines, "the audit line")[0]["reason"] == reason
 
 
-def test_nginx_itself_refuses_two_authorization_headers(nginx):
-    two = "GET /orders HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a.b.c\r\nAuthorization: Bearer d.e.f\r\n\r\n"
-    assert nginx.raw(two).status == 400
+def test_nginx_itself_refuses_two_authorization_headers_and_nothing_is_decided(nginx):
+    for twice in ("Authorization: Bearer a.b.c", "Host: a"):
+        assert nginx.raw(f"GET /public/x HTTP/1.1\r\nHost: a\r\n{twice}\r\n{twice}\r\n\r\n").status == 400
+    assert nginx.request("/public/x").status == 200
+    lines = wait_until(lambda: len(nginx.access_lines()) >= 3 and nginx.access_lines(), "three lines")
+    assert [(line["status"], line["decision"], line["reason"]) for line in lines] == [("400", "", "")] * 2 + [("200", "allow", "")]
 
 
 def test_a_token_over_16_kib_is_refused_by_name(nginx):
