@@ -203,7 +203,7 @@ class BundleFolder:
 
 
 class Upstream:
-    """Answers every request with what it got, as JSON."""
+    """Answers every request with what it got, as JSON; to the target X-Answer-At also with the header X-Answer, "Name: value"."""
 
     def __init__(self):
         self.requests = []
@@ -226,6 +226,8 @@ class Upstream:
                     return
                 body = json.dumps(got).encode()
                 self.send_response(200)
+                if self.path == self.headers.get("X-Answer-At"):
+                    self.send_header(*self.headers["X-Answer"].split(": ", 1))
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 if self.command != "HEAD":
