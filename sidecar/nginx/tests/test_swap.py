@@ -1,11 +1,13 @@
 """The bundle's folder changes under a running nginx: no reload, and nothing broken is ever taken."""
 
 import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 
-from harness import PUBLIC, READ, Key, caller, jwks, policy, provider, wait_until
+from harness import PUBLIC, READ, Key, caller, jwks, policy, provider, read_response, wait_until
 
 DENY_ALICE = {"name": "no-alice", "action": "Deny", "from": [caller(subjects=["alice"])]}
 
@@ -242,3 +244,77 @@ def write_with_keys(folder, source, keys, *resources):
         return folder.write(*resources)
     finally:
         folder._tool = plain
+
+
+def many_rules(tag):
+    """Policies that fill most of a bundle."""
+    names = [f"{tag}-{number}" for number in range(60)]
+    to = lambda name, i: [{"methods": ["GET"], "paths": [f"/{name}/{i}/{j}/{{id}}/**" for j in range(6)]}]
+    rule = lambda name, i: {"name": f"r{i}", "action": "Allow", "from": [caller(scopes={"any": [name]})], "to": to(name, i)}
+    return [policy(name, [rule(name, i) for i in range(40)]) for name in names]
+
+
+@pytest.fixture
+def large(folder, key):
+    """Two large bundles that allow /x, and one that is small."""
+    known = [provider("okta", key), policy("open", [{"name": "all", "action": "Allow", "from": [caller()]}])]
+    small = folder.write(*known)
+    both = [folder.write(*known, *many_rules(tag)) for tag in ("a", "b")]
+    assert all((folder.revision(revision) / "policy.json").stat().st_size > 500_000 for revision in both)
+    return small, *both
+
+
+def threads_cpu(pid):
+    """Ticks of the event loop, and of all other threads of a worker (proc(5), /proc/PID/stat)."""
+    ticks = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        ticks[int(task.name)] = int(fields[11]) + int(fields[12])
+    loop = ticks.pop(pid)
+    return loop, sum(ticks.values())
+
+
+def switch(folder, agent, revision):
+    folder.point_to(revision)
+    wait_until(lambda: agent.running(revision), "the swap", 30)
+
+
+def test_a_bundle_is_read_off_the_event_loop(folder, key, start, agent, large):
+    _, one, other = large
+    nginx = start()
+    wait_until(lambda: agent.running(other), "hello", 30)
+    (worker,) = nginx.workers()
+    loop, thread = threads_cpu(worker)
+    for _ in range(10):
+        switch(folder, agent, one)
+        switch(folder, agent, other)
+    loop, thread = (after - before for after, before in zip(threads_cpu(worker), (loop, thread)))
+    assert thread >= 20, "the thread had hardly anything to do"
+    assert loop * 4 <= thread
+
+
+def test_what_was_in_force_before_is_freed_at_once_whoever_is_still_there(folder, key, start, agent, large):
+    small, one, other = large
+    folder.point_to(small)
+    nginx = start()
+    wait_until(lambda: agent.running(small), "hello", 30)
+    (worker,) = nginx.workers()
+    memory = lambda: int(re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())[1])
+    begin = memory()
+    switch(folder, agent, one)
+    size = memory() - begin
+    assert size > 4000, "a large bundle takes memory"
+    lines = ["GET /x HTTP/1.1", "Host: a", f"Authorization: Bearer {key.token()}", "Connection: Upgrade", "Upgrade: websocket"]
+    with nginx.connect() as s, s.makefile("rb", buffering=0) as stream:
+        s.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        assert read_response(stream).status == 101  # decided by what goes now
+        for _ in range(3):
+            switch(folder, agent, other)
+            switch(folder, agent, one)
+        settled = memory()
+        for _ in range(5):
+            switch(folder, agent, other)
+            switch(folder, agent, one)
+        assert memory() - settled < 2 * size  # ten large ones have come and gone
+        s.sendall(b"ping")
+        assert stream.read(4) == b"ping"
