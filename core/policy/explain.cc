@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/base/json_doc.h"
 #include "core/base/text.h"
 #include "core/policy/match.h"
 #include "core/policy/pattern.h"
@@ -70,7 +71,8 @@ class Explainer {
     });
   }
   Failures from_entry(const CompiledPolicy::Entry& policy, const model::Rule& rule, std::size_t index) const;
-  void identity(const model::From& from, const Identity& identity, const std::string& at, Failures& out) const;
+  void identity(const model::From& from, const Identity& identity, std::optional<simdjson::dom::element> claims,
+                const std::string& at, Failures& out) const;
   Failures to_entry(const model::To& to, const std::string& at) const;
   void variables(const CompiledPolicy::Entry& policy, const model::Rule& rule, const PathPattern* pattern,
                  Failures& out) const;
@@ -94,8 +96,8 @@ void list_failures(const model::ListMatch& wanted, const std::vector<std::string
   if (!holds({{}, wanted.any}, given)) out.push_back({at + ".any", "one of " + listed(wanted.any), listed(have)});
 }
 
-void Explainer::identity(const model::From& from, const Identity& identity, const std::string& at,
-                         Failures& out) const {
+void Explainer::identity(const model::From& from, const Identity& identity,
+                         std::optional<simdjson::dom::element> claims, const std::string& at, Failures& out) const {
   const auto fits = [&](const std::string& pattern) { return subject_matches(pattern, identity.subject); };
   if (!from.subjects.empty() && std::none_of(from.subjects.begin(), from.subjects.end(), fits)) {
     out.push_back({at + ".subjects", "one of " + listed(from.subjects), in_quotes(identity.subject)});
@@ -109,7 +111,7 @@ void Explainer::identity(const model::From& from, const Identity& identity, cons
   list_failures(from.roles, identity.roles, at + ".roles", out);
   for (std::size_t i = 0; i < from.claims.size(); ++i) {
     const ClaimCondition& condition = from.claims[i];
-    if (principal_.claims && meshauth::holds(condition, *principal_.claims)) continue;
+    if (claims && meshauth::holds(condition, *claims)) continue;
     std::string expected = fmt::format("{} {}", claim_path_text(condition.path), claim_operator_name(condition.op));
     if (!condition.values.empty()) expected += " " + listed(condition.values);
     out.push_back({fmt::format("{}.claims[{}]", at, i), std::move(expected), claim_value(principal_, condition.path)});
@@ -120,25 +122,31 @@ Failures Explainer::from_entry(const CompiledPolicy::Entry& policy, const model:
   const model::From& from = rule.from[index];
   const std::string at = fmt::format("from[{}]", index);
   if (from.anyone) return {};
-  if (unresolved(policy, *from.provider)) {
-    if (rule.action == model::Action::Deny) return {};
-    return {{at + ".identityProvider", "a provider that exists and is shared with this namespace",
-             in_quotes(from.provider->id()) + " does not resolve"}};
-  }
-  const auto& identities = principal_.identities;
   const std::string id = from.provider->id();
+  const bool resolves = !unresolved(policy, *from.provider);
+  if (!resolves && rule.action == model::Action::Deny) return {};
+  const auto& identities = principal_.identities;
   const auto own =
       std::find_if(identities.begin(), identities.end(), [&](const Identity& it) { return it.provider == id; });
   Failures out;
+  if (!resolves) {
+    out.push_back({at + ".identityProvider", "a provider that exists and is shared with this namespace",
+                   in_quotes(id) + " does not resolve"});
+  } else if (own == identities.end()) {
+    std::vector<std::string> others;
+    others.reserve(identities.size());
+    for (const Identity& it : identities) others.emplace_back(it.provider);
+    out.push_back({at + ".identityProvider", "a valid token of " + in_quotes(id),
+                   others.empty() ? "no token" : "a token of " + listed(others)});
+  }
   if (own != identities.end()) {
-    identity(from, *own, at, out);
+    identity(from, *own, principal_.claims, at, out);
     return out;
   }
-  std::vector<std::string> others;
-  others.reserve(identities.size());
-  for (const Identity& it : identities) others.emplace_back(it.provider);
-  return {{at + ".identityProvider", "a valid token of " + in_quotes(id),
-           others.empty() ? "no token" : "a token of " + listed(others)}};
+  // A token alone would not do: it has to say all that the entry asks of it.
+  static const JsonDoc no_claims = JsonDoc::parse("{}").value();
+  identity(from, {}, principal_.claims.value_or(no_claims.root()), at, out);
+  return out;
 }
 
 Failures Explainer::to_entry(const model::To& to, const std::string& at) const {

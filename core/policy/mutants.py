@@ -1,6 +1,6 @@
 """What the tests of the policy engine must notice: see tools/mutants.py."""
 
-ENVIRONMENT = {"MESH_AUTH_DECISIONS": "50000"}
+ENVIRONMENT = {"MESH_AUTH_DECISIONS": "50000", "MESH_AUTH_EXPLAINED": "2400"}
 
 # (file, text that is there once, text in its place, what it breaks)
 MUTANTS = [

@@ -194,4 +194,34 @@ reference::Request random_request(Random& random) {
   return out;
 }
 
+CompiledPolicy compiled(const std::vector<reference::Policy>& policies, model::Action default_action) {
+  std::vector<PolicyInput> inputs;
+  for (const auto& policy : policies) inputs.push_back({&policy.policy, policy.unresolved});
+  return compile(inputs, default_action);
+}
+
+OwnedPrincipal::OwnedPrincipal(const reference::Caller& caller) : claims(JsonDoc::parse(caller.claims.dump()).value()) {
+  for (const auto& identity : caller.identities) {
+    principal.identities.push_back(
+        {identity.provider, identity.subject, identity.client, &identity.scopes, &identity.groups, &identity.roles});
+  }
+  if (!caller.claims.is_null()) principal.claims = claims.root();
+}
+
+Request request_of(const reference::Request& from, const Path& path) {
+  Request request;
+  request.method = from.method;
+  request.path = &path;
+  request.host = from.host;
+  request.port = from.port;
+  request.source = from.source;
+  request.headers = [&from](std::string_view name) {
+    std::vector<std::string_view> out;
+    const auto [begin, end] = from.headers.equal_range(std::string(name));
+    for (auto at = begin; at != end; ++at) out.push_back(at->second);
+    return out;
+  };
+  return request;
+}
+
 }  // namespace meshauth::policy::testing

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/base/json_doc.h"
+#include "core/policy/engine.h"
 #include "core/policy/reference/reference.h"
 
 namespace meshauth::policy::testing {
@@ -38,5 +40,18 @@ class Random {
 std::vector<reference::Policy> random_policies(Random& random);
 reference::Caller random_caller(Random& random);
 reference::Request random_request(Random& random);
+
+/// The same for the engine.
+CompiledPolicy compiled(const std::vector<reference::Policy>& policies, model::Action default_action);
+
+/// Owns the claims that a Principal points to.
+struct OwnedPrincipal {
+  explicit OwnedPrincipal(const reference::Caller& caller);
+  JsonDoc claims;
+  Principal principal;
+};
+
+/// Points into both.
+Request request_of(const reference::Request& from, const Path& path);
 
 }  // namespace meshauth::policy::testing
