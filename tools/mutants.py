@@ -6,20 +6,27 @@
 The list is ROOM/mutants.py. Every mutant is one edit of one file: it is compiled as that file was, linked in front of the
 room's library, and the tests run on it. A mutant that no test catches, or whose text is no longer in the file, fails.
 The sources stay as they are.
+
+A list with MODULE is of an nginx module: each of its mutants is linked into a module of its own, and names the tests of
+pytest, in the folder TESTS, that must notice it. All tests have to pass on what is not spoilt, which is seen first.
 """
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import runpy
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
+SECONDS = 300  # a mutant that never ends is noticed
+NOTICED = 1  # pytest: some tests failed. Anything else but 0 says that they did not run
 
 
 class Room:
@@ -27,10 +34,11 @@ class Room:
 
     def __init__(self, build: Path, path: str) -> None:
         self.build, self.folder = build, REPO / path
-        self.test = path.replace("/", "_") + "_test"
         listed = runpy.run_path(str(self.folder / "mutants.py"))
-        self.mutants: list[tuple[str, str, str, str]] = listed["MUTANTS"]
+        self.mutants: list[tuple[str, ...]] = listed["MUTANTS"]
         self.environment = {**os.environ, **listed.get("ENVIRONMENT", {})}
+        self.module, self.tests = listed.get("MODULE"), listed.get("TESTS")
+        self.target = self.module or f"test/{listed.get('PROGRAM', path.replace('/', '_') + '_test')}"
         self.commands = {
             Path(entry["directory"], entry["file"]).resolve(): shlex.split(entry["command"])
             for entry in json.loads((build / "compile_commands.json").read_text())
@@ -38,25 +46,47 @@ class Room:
         self.link = self._link_command()
 
     def _link_command(self) -> list[str]:
-        ninja = ["ninja", "-C", str(self.build), "-t", "commands", "-s", f"test/{self.test}"]
+        ninja = ["ninja", "-C", str(self.build), "-t", "commands", "-s", self.target]
         out = subprocess.run(ninja, check=True, capture_output=True, text=True)
-        line = [line for line in out.stdout.splitlines() if self.test in line][-1]
+        line = [line for line in out.stdout.splitlines() if self.target in line][-1]
         if "&&" in line:
             line = line.split("&&", 1)[1].rsplit("&&", 1)[0].strip()
         return shlex.split(line)
 
+    def unit_of(self, source: Path) -> Path:
+        """What the compiler was given: the file itself, or the one that includes it among others of the room."""
+        if source in self.commands:
+            return source
+        for unit in self.commands:
+            if unit.parent.name == "Unity" and f'#include "{source}"' in unit.read_text():
+                return unit
+        raise SystemExit(f"{source} is not in {self.build}/compile_commands.json")
+
     def compile(self, source: Path, spoilt: Path, made: Path) -> str:
         """Compiles it as the source is; the compiler's complaint, or ""."""
-        if source not in self.commands:
-            raise SystemExit(f"{source} is not in {self.build}/compile_commands.json")
-        command = list(self.commands[source])
+        unit = self.unit_of(source)
+        command = list(self.commands[unit])
+        if unit != source:
+            whole = spoilt.with_name("unity.cc")
+            whole.write_text(unit.read_text().replace(f'"{source}"', f'"{spoilt}"'))
+            spoilt = whole
         command[command.index("-o") + 1] = str(made)
         command[command.index("-c") + 1] = str(spoilt)
         return "" if (done := self._run([*command, "-w"])).returncode == 0 else done.stderr[:2000]
 
-    def run(self, mutant: tuple[str, str, str, str]) -> str:
+    def link_with(self, source: Path, made: Path, program: Path) -> str:
+        """Links it in the place of the source's object, or in front of the library that has it; the complaint, or ""."""
+        command = self.commands[self.unit_of(source)]
+        own = command[command.index("-o") + 1]
+        link = [str(made) if part == own else part for part in self.link]
+        link[link.index("-o") + 1] = str(program)
+        if str(made) not in link:
+            link.insert(link.index("-o"), str(made))
+        return "" if (done := self._run(link)).returncode == 0 else done.stderr[:2000]
+
+    def run(self, mutant: tuple[str, ...]) -> str:
         """What is wrong with the mutant, "" if the tests catch it."""
-        name, old, new, _ = mutant
+        name, old, new = mutant[:3]
         source = self.folder / name
         text = source.read_text()
         if text.count(old) != 1:
@@ -66,28 +96,60 @@ class Room:
             spoilt.write_text(text.replace(old, new))
             if complaint := self.compile(source, spoilt, made):
                 return "does not compile: " + complaint
-            link = list(self.link)
-            link[link.index("-o") + 1] = str(program)
-            link.insert(link.index("-o"), str(made))
-            if (linked := self._run(link)).returncode:
-                return "does not link: " + linked.stderr[:2000]
-            try:
-                tested = subprocess.run([program, "--abort-after=1"], capture_output=True, timeout=300, env=self.environment)
-            except subprocess.TimeoutExpired:
-                return ""  # a mutant that never ends is noticed
-            return "" if tested.returncode else "no test catches it"
+            if complaint := self.link_with(source, made, program):
+                return "does not link: " + complaint
+            return self.tested(program, mutant[4]) if self.module else self.doctested(program)
+
+    def doctested(self, program: Path) -> str:
+        code, _ = self._run_tests([str(program), "--abort-after=1"], self.environment)
+        return "" if code != 0 else "no test catches it"
+
+    def tested(self, module: Path, which: str, wanted: int = NOTICED) -> str:
+        """Runs the tests `which` (a file, and options of pytest) on the module; "" if they end as is wanted."""
+        file, *options = shlex.split(which)
+        pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", str(REPO / self.tests / file), *options]
+        environment = {**self.environment, "MESH_AUTH_BUILD": str(self.build), "MESH_AUTH_MODULE": str(module)}
+        code, out = self._run_tests(pytest, environment)
+        if code == wanted or (code is None and wanted == NOTICED):
+            return ""
+        return "no test catches it" if code == 0 else f"the tests {which} do not run: {out[-2000:]}"
+
+    def check_unspoilt(self, chosen: list[int]) -> None:
+        if not self.module:
+            code, out = self._run_tests([str(self.build / self.target), "--abort-after=1"], self.environment)
+            if code != 0:
+                raise SystemExit(f"{self.target} fails as it is: {out[-2000:]}")
+            return
+        for which in sorted({self.mutants[number][4] for number in chosen}):
+            if wrong := self.tested(self.build / self.module, which, wanted=0):
+                raise SystemExit(f"{which} fails on the module as it is: {wrong}")
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, cwd=self.build, capture_output=True, text=True)
 
+    def _run_tests(self, command: list[str], environment: dict[str, str]) -> tuple[int | None, str]:
+        """Its exit code (None: it did not end) and output. What it started and left behind ends with it."""
+        pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        running = subprocess.Popen(command, env=environment, start_new_session=True, text=True, errors="replace", **pipe)
+        try:
+            out, _ = running.communicate(timeout=SECONDS)
+            return running.returncode, out
+        except subprocess.TimeoutExpired:
+            return None, ""
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            running.communicate()
+
 
 def main() -> int:
     room = Room(Path(sys.argv[1]).resolve(), sys.argv[2].rstrip("/"))
-    chosen = [int(number) for number in sys.argv[3:]] or range(len(room.mutants))
+    chosen = [int(number) for number in sys.argv[3:]] or list(range(len(room.mutants)))
+    room.check_unspoilt(chosen)
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for number, wrong in zip(chosen, pool.map(lambda number: room.run(room.mutants[number]), chosen)):
-            file, _, _, breaks = room.mutants[number]
+            file, _, _, breaks = room.mutants[number][:4]
             print(f"{'FAIL' if wrong else 'ok  '} {number:2} {file}: {breaks}{': ' + wrong if wrong else ''}", flush=True)
             failed += bool(wrong)
     print(f"{len(chosen) - failed} of {len(chosen)} mutants of {sys.argv[2]} are caught")

@@ -109,8 +109,9 @@ TEST_CASE("a member twice is json_duplicate, however it is spelt and however dee
 }
 
 TEST_CASE("names that only look alike are two names") {
-  for (const std::string_view text : {R"({"a":1,"A":1})", R"({"a":1,"a ":1})", R"({"a":1,"a\u0000":1})",
-                                      R"({"é":1,"e\u0301":1})", R"([{"a":1},{"a":1}])", R"({"a":{"a":{"a":1}}})"}) {
+  for (const std::string_view text :
+       {R"({"a":1,"A":1})", R"({"a":1,"a ":1})", R"({"a":1,"a\u0000":1})", R"({"abcd":1,"axcd":1})",
+        R"({"é":1,"e\u0301":1})", R"([{"a":1},{"a":1}])", R"({"a":{"a":{"a":1}}})"}) {
     CAPTURE(text);
     CHECK(parsed(text) == Reason::none);
   }
@@ -175,6 +176,9 @@ TEST_CASE("a reader reads small after large, and another depth after one") {
   CHECK(reader.parse("[[]]", {.bytes = 100, .depth = 2}));
   CHECK(reader.parse("[").error() == Reason::json_invalid);
   CHECK(reader.parse(large));
+  JsonReader shallow;
+  REQUIRE(shallow.parse(large, {.bytes = 16384, .depth = 1}));
+  CHECK(shallow.parse("[[[[[[[[]]]]]]]]", {.bytes = 16384, .depth = 8}));
 }
 
 TEST_CASE("each fault has its sentence") {

@@ -43,4 +43,8 @@ TEST_CASE("what is no number is not made one") {
     CHECK_FALSE(JsonDoc::parse(text));
     CHECK_FALSE(JsonDoc::parse("[1e400," + std::string(text) + "]"));
   }
+  for (const char* end : {".", "e", "e+", ".e1", "e1.", "x"}) {
+    CAPTURE(end);
+    CHECK_FALSE(JsonDoc::parse(std::string(400, '9') + end));
+  }
 }

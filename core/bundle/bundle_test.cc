@@ -4,6 +4,7 @@
 
 #include "core/base/base64.h"
 #include "core/bundle/documents.h"
+#include "core/bundle/full_settings_test.h"
 #include "core/jose/testing.h"
 
 namespace meshauth::bundle {
@@ -104,27 +105,6 @@ TEST_CASE("keys survive their PEM, and trust its JSON") {
   CHECK(again->certificate_authorities == trust.certificate_authorities);
   CHECK_FALSE(Trust::parse(R"({"signingKeys":[],"certificateAuthorities":[]})").has_value());
   CHECK_FALSE(Trust::parse(R"({"signingKeys":["AA=="],"certificateAuthorities":[]})").has_value());
-}
-
-ProviderSettings full_settings() {
-  ProviderSettings s;
-  s.id = "shop/idp";
-  s.issuer = "https://idp.example";
-  s.issuer_aliases = {"idp.example"};
-  s.audiences = {"a", "b"};
-  s.audience_claim = {"aud"};
-  s.algorithms = {Algorithm::RS256, Algorithm::EdDSA};
-  s.token_types = {"at+jwt", ""};
-  s.required_claims = {{{"a", "b.c"}, ClaimOperator::In, {"x"}}};
-  s.clock_skew = Seconds(7);
-  s.max_token_lifetime = Seconds(3600);
-  s.token_sources = {{"authorization", "Bearer", ""}, {"", "", "session"}};
-  s.mappings = {{"sub"}, {{"azp"}, {"client_id"}}, {{"scope"}}, {{"groups"}}, {{"realm_access", "roles"}}};
-  s.forward_claims = {{{"email"}, "X-User-Email"}};
-  s.forward_token = false;
-  s.key_source = "source";
-  s.max_stale = Seconds(60);
-  return s;
 }
 
 TEST_CASE("jwks.json is read back as it was written") {
