@@ -21,7 +21,8 @@ struct RuleExplanation {
   std::string policy, rule;
   model::Action action = model::Action::Allow;
   model::Mode mode = model::Mode::Enforce;
-  /// What fails on the way that fails least: the nearest entry of from and of to, then when. Empty: the rule matches.
+  /// What fails on the way that fails least: the nearest entry of from and of to, then when. Where the token is
+  /// missing, all that the entry asks of one, too. Empty: the rule matches.
   std::vector<Failure> failures;
   bool matches() const { return failures.empty(); }
 };
