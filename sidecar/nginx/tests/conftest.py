@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import harness
+import resources
 from rawhttp import RawUpstream
 
 
@@ -28,7 +29,7 @@ def root():
 
 @pytest.fixture(scope="session")
 def key():
-    return harness.Key("k1")
+    return resources.Key("k1")
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,10 @@
 import json
 import time
 
-from harness import AUDIENCE, ISSUER, Key, b64
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from resources import AUDIENCE, ISSUER, Key, b64
 
 SESSION_ISSUER, APP_ISSUER = "https://session.test", "https://app.test"
 OKTA, SESSION, APP = Key("k1"), Key("s1"), Key("a1")

@@ -1,7 +1,6 @@
-"""What the tests of the module need around a real nginx: a signed bundle, tokens, an upstream that tells what it got, and
-the agent's socket. Everything listens on loopback, on free ports, below one temporary folder."""
+"""What the tests of the module need around a real nginx: a signed bundle, an upstream that tells what it got, and the
+agent's socket. Everything listens on loopback, on free ports, below one temporary folder."""
 
-import base64
 import contextlib
 import http.server
 import json
@@ -16,9 +15,6 @@ import threading
 import time
 from pathlib import Path
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
-
 REPOSITORY = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("MESH_AUTH_BUILD", REPOSITORY / "build"))
 MODULE = Path(os.environ.get("MESH_AUTH_MODULE", BUILD / "modules" / "ngx_http_mesh_auth_module.so"))
@@ -31,8 +27,6 @@ if preload := os.environ.get("MESH_AUTH_NGINX_PRELOAD"):
 # How much longer everything may take: under Valgrind it does.
 SLOWNESS = float(os.environ.get("MESH_AUTH_SLOWNESS", "1"))
 WORKLOAD = "shop/orders"
-ISSUER = "https://idp.test"
-AUDIENCE = "api://orders"
 
 
 _handed_out = set()
@@ -61,92 +55,6 @@ def wait_until(condition, what, seconds=10.0):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds} s for: {what() if callable(what) else what}")
         time.sleep(0.01)
-
-
-# --- tokens ---
-
-
-def b64(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-class Key:
-    """A signing key of the identity provider."""
-
-    def __init__(self, kid, alg="ES256"):
-        self.kid, self.alg = kid, alg
-        if alg == "ES256":
-            self.private = ec.generate_private_key(ec.SECP256R1())
-        else:
-            self.private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-    def jwk(self):
-        def number(n, size):
-            return b64(n.to_bytes(size, "big"))
-
-        numbers = self.private.public_key().public_numbers()
-        if self.alg == "ES256":
-            return {"kty": "EC", "crv": "P-256", "kid": self.kid, "x": number(numbers.x, 32), "y": number(numbers.y, 32)}
-        return {"kty": "RSA", "kid": self.kid, "n": number(numbers.n, 256), "e": "AQAB"}
-
-    def sign(self, text):
-        if self.alg == "ES256":
-            r, s = utils.decode_dss_signature(self.private.sign(text, ec.ECDSA(hashes.SHA256())))
-            return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-        return self.private.sign(text, padding.PKCS1v15(), hashes.SHA256())
-
-    def token(self, header=None, **claims):
-        """A token that is right but for what is given; a claim that is None is left out."""
-        now = int(time.time())
-        everything = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": now, "exp": now + 600, **claims}
-        everything = {k: v for k, v in everything.items() if v is not None}
-        head = {"alg": self.alg, "kid": self.kid, **(header or {})}
-        text = f"{b64(json.dumps(head).encode())}.{b64(json.dumps(everything).encode())}".encode()
-        return f"{text.decode()}.{b64(self.sign(text))}"
-
-
-def jwks(*keys):
-    return json.dumps({"keys": [key.jwk() for key in keys]})
-
-
-# --- resources ---
-
-
-def provider(name="okta", *keys, **spec):
-    return {
-        "apiVersion": "meshauth.dev/v1alpha1",
-        "kind": "IdentityProvider",
-        "metadata": {"name": name, "namespace": "shop"},
-        "spec": {"issuer": ISSUER, "audiences": [AUDIENCE], "jwks": {"inline": jwks(*keys)}, **spec},
-    }
-
-
-def policy(name="orders", rules=(), **spec):
-    return {
-        "apiVersion": "meshauth.dev/v1alpha1",
-        "kind": "AccessPolicy",
-        "metadata": {"name": name, "namespace": "shop"},
-        "spec": {"rules": list(rules), **spec},
-    }
-
-
-def caller(provider_name="okta", **fields):
-    return {"identityProvider": {"name": provider_name}, **fields}
-
-
-READ = {
-    "name": "read",
-    "action": "Allow",
-    "from": [caller(scopes={"all": ["orders:read"]})],
-    "to": [{"methods": ["GET", "HEAD"], "paths": ["/orders/**"]}],
-}
-PUBLIC = {"name": "public", "action": "Allow", "from": [{"anyone": True}], "to": [{"paths": ["/public/**"]}]}
-WRITE = {
-    "name": "write",
-    "action": "Allow",
-    "from": [caller(scopes={"all": ["orders:write"]})],
-    "to": [{"methods": ["POST"], "paths": ["/orders"]}],
-}
 
 
 # --- the bundle's folder, as the agent keeps it ---

@@ -44,9 +44,10 @@ import spoofs
 import targets
 import test_spoofs
 from forged import tokens
-from harness import AgentSocket, BundleFolder, Key, wait_until
+from harness import AgentSocket, BundleFolder, wait_until
 from rawhttp import RawClient, RawUpstream, parse_response
 from rendered import Decided
+from resources import Key, caller, policy, provider
 from worlds import SOURCES, World, presented
 
 VALGRIND = ["valgrind", "--trace-children=yes", "--leak-check=full", "--show-leak-kinds=definite", "--num-callers=30"]
@@ -58,8 +59,8 @@ GROWTH = 1.05  # memory after all steady swaps, against that after the first ten
 def websockets():
     """Who may open a WebSocket, until the very end of the token."""
     spec = {"issuer": "https://ws.test", "tokenSources": [{"header": "X-Ws-Token"}], "clockSkew": "0s"}
-    rule = {"name": "ws", "action": "Allow", "from": [harness.caller("ws")], "to": [{"paths": ["/ws"]}]}
-    return [harness.provider("ws", WEBSOCKET_KEY, **spec), harness.policy("ws", [rule])]
+    rule = {"name": "ws", "action": "Allow", "from": [caller("ws")], "to": [{"paths": ["/ws"]}]}
+    return [provider("ws", WEBSOCKET_KEY, **spec), policy("ws", [rule])]
 
 
 class Slow:

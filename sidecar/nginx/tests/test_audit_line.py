@@ -10,7 +10,8 @@ import pytest
 
 import rendered
 from flavours import FLAVOURS, IN_AUTH_REQUEST
-from harness import PUBLIC, READ, REPOSITORY, WORKLOAD, Key, caller, policy, provider, wait_until
+from harness import REPOSITORY, WORKLOAD, wait_until
+from resources import PUBLIC, READ, Key, caller, policy, provider
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"

@@ -8,9 +8,10 @@ import socket
 import pytest
 
 import rendered
-from harness import PUBLIC, READ, WRITE, Nginx, caller, policy, provider, read_response, wait_until
+from harness import Nginx, read_response, wait_until
 from rawhttp import RawClient
 from rendered import Decided
+from resources import PUBLIC, READ, WRITE, caller, policy, provider
 
 FORWARD = {"claims": [{"path": ["email"], "header": "X-User-Email"}], "token": "Remove"}
 IDENTITY = rendered.auth_conf("Authorization", "X-User-Email", flavour="AuthRequest")

@@ -14,9 +14,10 @@ import rendered
 import targets
 from flavours import FLAVOURS, status_of_ours
 from h2 import H2Client
-from harness import policy, wait_until
+from harness import wait_until
 from rawhttp import RawClient
 from rendered import Decided
+from resources import policy
 
 MORE = int(os.environ.get("MORE", "1"))
 ANYONE = [{"anyone": True}]

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from harness import PUBLIC, READ, WRITE, Key, caller, policy, provider, wait_until
+from harness import wait_until
+from resources import PUBLIC, READ, WRITE, Key, caller, policy, provider
 
 
 @pytest.fixture

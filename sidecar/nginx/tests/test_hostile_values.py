@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import harness
+import resources
 from rawhttp import RawClient
 
 LONGEST_WORD = 4000  # nginx reads its configuration through a buffer of 4096 bytes
@@ -25,7 +26,7 @@ def left(tmp_path_factory):
 
 
 def test_every_auth_conf_of_hostile_resources_is_one_that_nginx_accepts(left, root, folder):
-    folder.write(harness.provider("okta", harness.Key("k1")), harness.policy("orders", [harness.READ]))
+    folder.write(resources.provider("okta", resources.Key("k1")), resources.policy("orders", [resources.READ]))
     confs = sorted(left.glob("auth.*.conf"))
     assert len(confs) >= 3
     for conf in confs:
@@ -36,7 +37,7 @@ def test_every_auth_conf_of_hostile_resources_is_one_that_nginx_accepts(left, ro
 
 
 def test_nginx_reads_a_quoted_value_as_what_it_was(left, start, folder):
-    folder.write(harness.provider("okta", harness.Key("k1")), harness.policy("orders", [harness.READ]))
+    folder.write(resources.provider("okta", resources.Key("k1")), resources.policy("orders", [resources.READ]))
     quoted = [one for one in json.loads((left / "quoted.json").read_text()) if len(one["token"]) < LONGEST_WORD]
     assert len(quoted) >= 300
     nginx = start(server="".join(f"location = /{i} {{ return 200 {one['token']}; }}\n" for i, one in enumerate(quoted)))

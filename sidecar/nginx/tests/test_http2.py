@@ -5,7 +5,8 @@ import subprocess
 import pytest
 
 from h2 import H2Client, fields
-from harness import PUBLIC, READ, free_port, policy, provider
+from harness import free_port
+from resources import PUBLIC, READ, policy, provider
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness import caller, policy, provider, wait_until
+from harness import wait_until
+from resources import caller, policy, provider
 
 FORWARD = {
     "claims": [

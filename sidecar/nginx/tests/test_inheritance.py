@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from harness import PUBLIC, READ, WRITE, caller, policy, provider, read_response, wait_until
+from harness import read_response, wait_until
+from resources import PUBLIC, READ, WRITE, caller, policy, provider
 
 INSIDE = {
     "name": "inside",

@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from harness import PUBLIC, READ, caller, free_port, policy, provider, read_response, wait_until
+from harness import free_port, read_response, wait_until
+from resources import PUBLIC, READ, caller, policy, provider
 
 INSIDE = {
     "name": "inside",

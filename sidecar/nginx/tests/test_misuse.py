@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from harness import MODULE, READ, REPOSITORY, Nginx, free_port, nginx_conf, policy, provider
+from harness import MODULE, REPOSITORY, Nginx, free_port, nginx_conf
+from resources import READ, policy, provider
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from harness import PUBLIC, READ, policy, provider, read_response, wait_until
+from harness import read_response, wait_until
+from resources import PUBLIC, READ, policy, provider
 
 DENY_ALL = {"name": "nobody", "action": "Deny", "to": [{"paths": ["/public/**"]}]}
 

@@ -7,8 +7,9 @@ import pytest
 
 import rendered
 from flavours import FLAVOURS
-from harness import PUBLIC, READ, caller, policy, provider, read_response, wait_until
+from harness import read_response, wait_until
 from rawhttp import RawUpstream
+from resources import PUBLIC, READ, caller, policy, provider
 
 SOCKET = {"name": "socket", "action": "Allow", "from": [caller()], "to": [{"paths": ["/ws", "/live/**"]}]}
 

@@ -14,9 +14,10 @@ import rendered
 from flavours import FLAVOURS, answer_of
 from forged import APP, APP_ISSUER, IDENTITY, OKTA, SESSION, SESSION_ISSUER, tokens
 from h2 import H2Client
-from harness import AgentSocket, BundleFolder, Nginx, caller, free_port, policy, provider, wait_until
+from harness import AgentSocket, BundleFolder, Nginx, free_port, wait_until
 from rawhttp import ANY_NAME, RawClient, RawUpstream
 from rendered import Decided, DecidedLog
+from resources import caller, policy, provider
 from spoofs import EVIL, FAR_TWINS, SPOOFS
 
 HEADERS = ["Cookie", "X-App-Id", "X-App-Token", "X-User", "X-User-Email", "X-User-Groups"]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import PUBLIC, READ, Key, caller, jwks, policy, provider, read_response, wait_until
+from harness import read_response, wait_until
+from resources import PUBLIC, READ, Key, caller, jwks, policy, provider
 
 DENY_ALICE = {"name": "no-alice", "action": "Deny", "from": [caller(subjects=["alice"])]}
 

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from harness import READ, AgentSocket, Key, caller, policy, provider, read_response, wait_until
+from harness import AgentSocket, read_response, wait_until
+from resources import READ, Key, caller, policy, provider
 
 EVERYONE = {"name": "everyone", "action": "Allow", "from": [{"anyone": True}]}
 

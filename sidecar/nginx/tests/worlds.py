@@ -5,7 +5,7 @@ import json
 import time
 
 import targets
-from harness import AUDIENCE, Key, jwks
+from resources import AUDIENCE, Key, jwks
 
 METHODS = ["GET", "GET", "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
 SEGMENTS = ["users", "orders", "alice", "bob", "a", "admin", "a b", "ü", "7", "true"]
