@@ -35,10 +35,13 @@ decisions() {
 
 mutants() {
   local room
-  for room in core/policy core/jose core/engine core/render core/inject; do
+  for room in core/base core/bundle core/policy core/jose core/engine core/render core/inject; do
     ninja -C build -j"$jobs" "${room/\//_}_test" >/dev/null
     tools/mutants.py build "$room"
   done
+  ninja -C build -j"$jobs" nginx_module_test mesh-auth-bundle-tool ngx_http_mesh_auth_module >/dev/null
+  tools/mutants.py build sidecar/nginx
+  E2E_PARTS=python e2e/tools.sh python tools/mutants.py build sidecar/nginx/module
 }
 
 memory() { soak "${STEADY:-1000}"; }

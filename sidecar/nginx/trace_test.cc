@@ -29,6 +29,10 @@ TEST_CASE("anything else is replaced by a new one") {
       "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
       "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
       "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+      "00-4bf92f3577b34da6a3ce929d0e0e4736-00F067aa0ba902b7-01",
+      "00-4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7-01",
+      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7_01",
+      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0G",
       "cc" + kSent.substr(2) + "x",
   };
   for (const std::string& text : wrong) {

@@ -117,6 +117,13 @@ def test_a_refused_request_says_why(audited, key):
     check(audited, line, **nobody, status=audited.status(400), reason="path_ambiguous", path="/orders//1")
 
 
+def test_of_what_is_allowed_a_sample_has_lines_as_large_as_was_asked_for(start_audited):
+    audited = start_audited(0.5)
+    assert [audited.ask("/public/x") for _ in range(400)] == [200] * 400
+    audited.line("/orders/1")  # a refusal has one always: it is the last
+    assert 140 <= len(audited.nginx.access_lines()) - 1 <= 260  # six standard deviations
+
+
 def test_what_audit_policies_would_say_has_a_line_whatever_is_sampled(start_audited, key):
     audited = start_audited(0)
     allowed = {"decision": "allow", "status": 200, "reason": "", "policy": "shop/orders", "rule": "read", **ALICE}

@@ -129,8 +129,11 @@ def test_error_pages_of_error_pages_do_not_get_round_it(begin, upstream, recursi
       location /orders/again {{ mesh_auth on; PROXY }}"""
     nginx = begin(server)
     before = len(upstream.requests)
-    assert nginx.request("/orders/1").status in (401, 500)
+    answer = nginx.request("/orders/1")
+    assert answer.status in (401, 500)
     assert reached(upstream, before) == []
+    if recursive == "off":
+        assert answer.json() == {"code": 401, "message": "Unauthorized"}
 
 
 def test_an_error_page_after_a_return_is_decided_with_the_client_s_method(begin, key, upstream):
@@ -232,6 +235,17 @@ def test_it_runs_after_realip(begin, folder, key, agent):
     wait_until(lambda: agent.running(revision), "the swap")
     assert nginx.request("/x", headers=[("X-Real-IP", "10.1.2.3")]).status == 200
     assert nginx.request("/x", headers=[("X-Real-IP", "10.2.2.3")]).status == 403
+
+
+def test_it_runs_after_the_realip_of_a_location(begin, folder, key, agent):
+    """There nginx knows the location only in the phase that we are asked in."""
+    nginx = begin("location /near/ { set_real_ip_from 127.0.0.1; real_ip_header X-Real-IP; mesh_auth on; PROXY }")
+    rule = {"name": "office", "action": "Allow", "from": [{"anyone": True}], "when": [{"sourceIPs": ["10.1.0.0/16"]}]}
+    revision = folder.write(policy(rules=[rule]))
+    wait_until(lambda: agent.running(revision), "the swap")
+    assert nginx.request("/near/x", headers=[("X-Real-IP", "10.1.2.3")]).status == 200
+    assert nginx.request("/near/x", headers=[("X-Real-IP", "10.2.2.3")]).status == 403
+    assert nginx.request("/x", headers=[("X-Real-IP", "10.1.2.3")]).status == 403
 
 
 def test_plain_error_bodies_and_resource_metadata(begin):

@@ -70,6 +70,17 @@ def test_where_an_undecided_answer_points_to_is_decided_on_the_client_s_request(
         assert len(inner) == (status == 200 and delivered is not None)
 
 
+def test_a_refused_subrequest_opens_no_files_to_its_request(begin, key, upstream):
+    """An error page of files may follow a refusal: of the request itself, not of a copy that nginx made of it."""
+    copied = "location /open/ { mesh_auth off; mirror /copy; proxy_pass http://127.0.0.1:UPSTREAM; }"
+    nginx = begin(INNER + copied + "location = /copy { internal; mesh_auth on; PROXY }")
+    before = len(upstream.requests)
+    answer = nginx.request("/open/x", headers=accel("/open/x", "/kept/secret.txt"))
+    assert answer.status == 401 and b"secret" not in answer.body
+    assert [request["target"] for request in upstream.requests[before:]] == ["/open/x"]
+    assert nginx.request("/open/x", key.token(scope="orders:read"), headers=accel("/open/x", "/kept/secret.txt")).body == b"secret"
+
+
 def test_a_client_s_own_x_accel_redirect_points_nowhere(begin, key):
     nginx = begin(INNER)
     for name in ("X-Accel-Redirect", "X-Sendfile", "X-Original-URL", "X-Rewrite-URL"):
