@@ -89,6 +89,10 @@ TEST_CASE("what is wrong with a bundle is said, with the file's name") {
     write(at / "policy.json", "{}");
     CHECK(has(why(agent.reader()), "policy.json"));
   }
+  SUBCASE("a byte of a file that is as good as before") {
+    write(at / "auth.conf", "# another\n");
+    CHECK(has(why(agent.reader()), "auth.conf has 10 bytes; the manifest says 0"));
+  }
   SUBCASE("a file too large") {
     write(at / "jwks.json", std::string(bundle::kMaxBundleBytes + 1, ' '));
     CHECK(has(why(agent.reader()), "jwks.json has more than"));

@@ -17,7 +17,6 @@ MUTANTS = [
     # when to look again
     ("counters.cc", "if (counts_.size() < kMaxCounters) {", "if (true) {", "any number of counters"),
     ("counters.cc", "out.size() < kMaxCountersPerReport", "true", "counters of any number in a report"),
-    ("counters.cc", "  last_ = counts_.end();\n  while", "  while", "a counter that was taken"),
     ("counters.cc", "Less::tie(last_->first) == Less::tie(view)", "true", "counters of one kind"),
     ("kid_reports.cc", "last != sources_.end() && last->second.waits(now)", "false", "any number of kids"),
     ("kid_reports.cc", "    last->second.waiting = kid;\n", "", "the last of many kids"),

@@ -110,6 +110,8 @@ def test_a_traceparent_passes_on_or_is_made(folder, key, start):
     nginx = start(location="mesh_auth on; proxy_set_header traceparent $mesh_auth_traceparent;")
     sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     assert nginx.request("/x", headers=[("traceparent", sent)]).upstream_headers()["traceparent"] == [sent]
+    twice = nginx.request("/x", headers=[("traceparent", sent), ("traceparent", sent)]).upstream_headers()["traceparent"]
+    assert len(twice) == 1 and twice[0][3:35] != sent[3:35]  # which of them counts would be a guess
     made = [nginx.request("/x").upstream_headers()["traceparent"][0] for _ in range(2)]
     assert made[0] != made[1] and all(len(m) == 55 for m in made)
     assert [line["trace_id"] for line in wait_until(nginx.access_lines, "lines")][0] == sent[3:35]
