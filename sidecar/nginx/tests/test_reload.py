@@ -90,6 +90,8 @@ def test_no_request_to_a_replaced_worker_is_allowed_with_headers_of_before(folde
         reload_with(nginx, "two", "one")
         wait_until(lambda: [r for r in agent.reports if r["pid"] == old and r.get("draining")], "the old one drains")
         wait_until(lambda: old in agent.running(second), "and has the newest policy")
+        third = folder.write(provider("okta", key), policy("third", [PUBLIC]), auth_conf=auth_conf("two"))
+        wait_until(lambda: old in agent.running(third), "as long as it is there")
         allowed.sendall((lines[1] + "\r\n\r\n").encode())
         answer = read_response(allowed.makefile("rb"))
         assert answer.status == 503
@@ -97,3 +99,21 @@ def test_no_request_to_a_replaced_worker_is_allowed_with_headers_of_before(folde
         assert read_response(denied.makefile("rb")).status == 503
     wait_until(lambda: [line["reason"] for line in nginx.access_lines()] == ["no_bundle"] * 2, "both in the log")
     assert nginx.request("/public/x").status == 200
+
+
+def test_what_waited_and_was_overtaken_is_forgotten(folder, key, start, agent, first):
+    nginx = start(http=configured("one"))
+    wait_until(lambda: agent.running(first), "hello")
+    (old,) = nginx.workers()
+    with nginx.connect() as connection:
+        connection.sendall(b"GET /public/x HTTP/1.1\r\n")
+        wait_until(lambda: has_accepted(old, connection), "it has the connection, and so stays for a while")
+        second = folder.write(provider("okta", key), policy(rules=[DENY_ALL]), auth_conf=auth_conf("two"))
+        wait_until(lambda: f"revision {second} waits" in nginx.log(), "it is read")
+        third = folder.write(provider("okta", key), policy(rules=[PUBLIC]), auth_conf=auth_conf("one"))
+        wait_until(lambda: old in agent.running(third), "the next one, which fits")
+        nginx.reload()
+        wait_until(lambda: [r for r in agent.reports if r["pid"] == old and r.get("draining")], "the old one drains")
+        connection.sendall(b"Host: a\r\nConnection: close\r\n\r\n")
+        assert read_response(connection.makefile("rb")).status == 200
+    assert [r for r in agent.reports if r["pid"] == old and r.get("revision") == second] == []

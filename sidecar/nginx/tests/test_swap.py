@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -185,6 +186,20 @@ def test_the_folder_itself_may_be_replaced(folder, key, start, agent, first, roo
     assert nginx.request("/orders/1", key.token(scope="orders:read")).status == 200
 
 
+def test_a_folder_that_was_deleted_and_made_anew_is_watched_again(folder, key, start, agent, first):
+    start()
+    wait_until(lambda: agent.running(first), "hello")
+    shutil.rmtree(folder.path)
+    folder.path.mkdir()
+    took = []
+    for i in range(4):
+        begin = time.monotonic()
+        revision = folder.write(provider("okta", key), policy(name=f"p{i}", rules=[READ]))
+        wait_until(lambda: agent.running(revision), "the bundle in the new folder")
+        took.append(time.monotonic() - begin)
+    assert min(took[1:]) < 0.5  # the first waits for a tick, as all would that nobody watched for
+
+
 def test_stale_keys_are_503_for_that_provider_alone(folder, key, start, agent, root):
     other = Key("k7")
     keys = root / "idp.jwks"
@@ -206,6 +221,9 @@ def test_stale_keys_are_503_for_that_provider_alone(folder, key, start, agent, r
     wait_until(lambda: status() == (200, 200), "fresh keys")
     folder.fresh(**{source: int(time.time()) - 7200})  # an older one never wins
     time.sleep(1.2)
+    assert status() == (200, 200)
+    following = write_with_keys(folder, source, keys, provider("okta", key), remote, policy("following", [rule]))
+    wait_until(lambda: agent.running(following), "the swap")
     assert status() == (200, 200)
     reasons = [line["reason"] for line in nginx.access_lines() if line["status"] == "503"]
     assert set(reasons) == {"keys_stale"}
