@@ -27,7 +27,6 @@ MUTANTS = [
     ("handler.cc", "return limit_upgrade(r, *state) ? NGX_DECLINED : NGX_HTTP_SERVICE_UNAVAILABLE;", "return NGX_DECLINED;", "a WebSocket beyond its token", "test_worker.py -k upgraded"),
     ("handler.cc", "state.outcome().caller->expires - now(), 0.0", "1.0, 0.0", "a WebSocket ends before its token", "test_worker.py -k upgraded"),
     # one decision, on what the client sent
-    ("request.cc", "if (!engine::delivers(line.target, view(r->unparsed_uri), r->empty_path_in_uri != 0))", "if (false)", "a path that nginx reads in another way", "test_differential.py"),
     ("request.cc", "worker->decide({line.method, line.target,", "worker->decide({view(r->method_name), line.target,", "the method of an error page", "test_inheritance.py -k method"),
     ("request.cc", "worker->decide({line.method, line.target,", "worker->decide({line.method, view(r->uri),", "the path of an internal redirect", "test_inside.py -k undecided"),
     ("request.cc", "cleanup = main->pool->cleanup; cleanup;", "cleanup = nullptr; cleanup;", "a decision that a redirect forgets", "test_inheritance.py -k error_page"),

@@ -56,7 +56,7 @@ def test_counters_say_what_was_decided(start, agent, revision, key):
 def test_reports_wait_for_an_agent_that_starts_later(start, agent, root, revision):
     agent.close()
     (root / "agent.sock").unlink()
-    start()
+    assert start().request("/x").status == 200  # so the worker has said its hello, to nobody
     late = AgentSocket(root / "agent.sock")
     try:
         wait_until(lambda: late.of_type("hello") and late.running(revision), "hello, once it is there")
