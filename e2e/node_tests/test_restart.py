@@ -27,7 +27,7 @@ def test_a_restarted_node_protects_from_the_first_answer_on_without_the_operator
 
     await_until("who shows no token is refused again", counted_after_the_restart, within=90)
     shop.await_answer(200, "/orders/7", token, within=60)
-    assert shop.ask("/orders/7") == 401
+    shop.await_answer(401, "/orders/7")
     seen = shop.counted("naked")
     assert {int(status) for status in seen["statuses"]} <= {0, 401, 503}, seen
     assert set(shop.counted("shut")["statuses"]) <= {"0", "403", "503"}
