@@ -273,8 +273,9 @@ void Controllers::on_recorded(const std::string& workload, const std::string& re
     if (!touch) return;
     state.touched = revision;
     overdue = state.touch_due != plan::Time{} && state.touch_due <= world_.now();
-    if (state.touch_due == plan::Time{})
-      state.touch_due = world_.now() + kTouchGrace;  // edits without end put nothing off
+    // Edits without end put nothing off, nor does what a restart waits for.
+    const auto due = world_.now() + kTouchGrace;
+    if (state.touch_due == plan::Time{} || state.touch_due > due) state.touch_due = due;
   });
   if (overdue) queue_.add({Kind::Workload, workload});
   if (touch && !overdue) queue_.add_after({Kind::Workload, workload}, kTouchGrace);
