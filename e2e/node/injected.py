@@ -29,7 +29,7 @@ class Injected:
         labels = {"meshauth.dev/inject": "enabled", "pod-security.kubernetes.io/enforce": "privileged"}
         self.ns = shop.node.cluster.namespace(f"guarded-{secrets.token_hex(3)}", labels)
         parts = {f"{name}-{port}": [f"{self._url(name, port)}/orders/1", CLOSE] for name, port in self._places()}
-        self.load = Load(shop, "load-guarded", parts)
+        self.load = Load(shop, "load-guarded", parts, early=True)
 
     def open(self) -> None:
         """Services and load first, so that it asks before there is a pod; returns when each lets in by the token."""

@@ -44,7 +44,7 @@ class Lone:
     def ask_without_end(self, token: str) -> None:
         """By `load`: "naked" without a token, "right" with it, whether the pod is Ready or not."""
         parts = {"naked": [f"{self.url}/orders/1", CLOSE], "right": [f"{self.url}/orders/1", f"Authorization: Bearer {token}", CLOSE]}
-        self.load = Load(self.shop, f"load-{self.name}", parts)
+        self.load = Load(self.shop, f"load-{self.name}", parts, early=True)
         self.load.begin()
 
     def ask(self, path: str, token: str | None = None) -> int:

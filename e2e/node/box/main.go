@@ -6,6 +6,7 @@
 //	box ask URL [HEADER: VALUE]...   one request; prints its status
 //	box client ADDRESS               one request for each that it gets, as that says: {"url", "headers"}; answers with {"status", "error"}
 //	box load ADDRESS URL [H: V]...   asks without end; serves what it counted on ADDRESS
+//	box hurry ADDRESS URL [H: V]...  the same, and waits for a second alone: for who asks before there is anybody
 package main
 
 import (
@@ -21,7 +22,7 @@ import (
 	"time"
 )
 
-const usage = "usage: box [pause] | serve ADDRESS | ask URL [HEADER]... | client ADDRESS | load ADDRESS URL [HEADER]..."
+const usage = "usage: box [pause] | serve ADDRESS | ask URL [HEADER]... | client ADDRESS | load|hurry ADDRESS URL [HEADER]..."
 
 func main() {
 	arguments := os.Args[1:]
@@ -39,7 +40,9 @@ func main() {
 	case verb == "client" && len(arguments) == 1:
 		answerQuestions(arguments[0])
 	case verb == "load" && len(arguments) >= 2:
-		load(arguments[0], arguments[1], arguments[2:])
+		load(patient, arguments[0], arguments[1], arguments[2:])
+	case verb == "hurry" && len(arguments) >= 2:
+		load(time.Second, arguments[0], arguments[1], arguments[2:])
 	default:
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
