@@ -69,6 +69,16 @@ class Injected:
             both = lambda ask=ask: (ask(token), ask()) == (200, 401)  # noqa: E731
             await_until(f"{name}:{port} lets in by the token alone", both, within)
 
+    def refusals(self) -> dict[str, set[int]]:
+        """By place what came to who shows no token, from before the pods existed, once that was a refusal everywhere."""
+
+        def everywhere() -> dict[str, set[int]]:
+            seen = self.load.statuses()
+            assert all(401 in statuses for statuses in seen.values()), seen
+            return seen
+
+        return await_until("who shows no token is refused everywhere", everywhere, within=30)
+
     def pod(self, name: str) -> dict[str, Any]:
         [found] = [p for p in self.ns.list("pod", f"?labelSelector=app={name}") if "deletionTimestamp" not in p["metadata"]]
         return found

@@ -109,8 +109,6 @@ class Meshed:
         application |= {"image": self.shop.box, "args": ["serve", "127.0.0.1:8080"], "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN}}}}
         application["readinessProbe"]["periodSeconds"] = 1
         spec["serviceAccountName"] = "orders"
-        # A namespace that is deleted looks again after half of it: a little later than the pods are gone.
-        spec["terminationGracePeriodSeconds"] = 2 * (_DRAIN + 2)
         return [deployment, *others]
 
     def _early_service(self) -> dict[str, Any]:
