@@ -69,8 +69,8 @@ e2e-node: build ## of test: images, and end-to-end on a real node of Kubernetes 
 endif
 
 ifneq ($(call has,cluster),)
-cluster: images ## a real Kubernetes of one node with our images, in namespaces of its own (as root); prints how to reach it
-	E2E_PARTS="kube helm machine python" e2e/tools.sh python $(PART_cluster) up
+cluster: images ## a real Kubernetes of one node with our images, in namespaces of its own (as root); prints how to reach it (WITHIN=20 fails where that takes longer)
+	E2E_PARTS="kube helm machine python" e2e/tools.sh python $(PART_cluster) up $(WITHIN)
 
 cluster-down: ## takes away what `make cluster` left running
 	E2E_PARTS=python e2e/tools.sh python $(PART_cluster) down

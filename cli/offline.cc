@@ -131,7 +131,7 @@ void take_verdict(Answer& out, const policy::Verdict& verdict) {
 }  // namespace
 
 Result<plan::WorkloadPlan> offline_plan(const Resources& resources, const plan::MeshSettings& mesh,
-                                        const std::string& workload, const Keys& keys, render::Flavour flavour) {
+                                        const std::string& workload, const Keys& keys, model::Flavour flavour) {
   const auto slash = workload.find('/');
   if (slash == std::string::npos || !model::fits(model::kDnsLabel, std::string_view(workload).substr(0, slash)) ||
       !model::fits(model::kDnsLabel, std::string_view(workload).substr(slash + 1))) {

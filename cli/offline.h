@@ -23,7 +23,7 @@ struct Keys {
 /// The plan of the workload (NS/NAME): what the operator would put into its bundle. Errors: the name, the plan's.
 Result<plan::WorkloadPlan> offline_plan(const Resources& resources, const plan::MeshSettings& mesh,
                                         const std::string& workload, const Keys& keys,
-                                        render::Flavour flavour = render::Flavour::Module);
+                                        model::Flavour flavour = model::Flavour::Module);
 
 /// That plan, ready to decide.
 Result<std::unique_ptr<engine::Snapshot>> offline_snapshot(const Resources& resources, const ResourceOptions& options,

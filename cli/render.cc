@@ -76,9 +76,9 @@ int run_render(const RenderOptions& options, Streams& io) {
   const Resources resources = read_resources(options.resources, io);
   if (print_faults(resources, io)) return kFailed;
   const Keys keys = read_keys(options, resources, io);
-  const auto flavour = render::parse_flavour(options.flavour);
+  const auto flavour = model::parse_flavour(options.flavour);
   if (!flavour)
-    throw UsageError{"--flavour is " + in_quotes(options.flavour) + "; " + std::string(render::kFlavourNames)};
+    throw UsageError{"--flavour is " + in_quotes(options.flavour) + "; " + std::string(model::kFlavourNames)};
   plan::MeshSettings mesh = options.resources.mesh();
   mesh.auth_conf_template = read_template(options, "auth.conf.mustache");
   mesh.plus_templates = {read_template(options, "nginx-plus.http.conf.mustache"),
@@ -94,7 +94,7 @@ int run_render(const RenderOptions& options, Streams& io) {
     }
     warn_of_missing_keys(resources, *plan, keys, io);
     io.out << "# workload " << workload << '\n';
-    if (*flavour != render::Flavour::NginxPlus) io.out << "# revision " << bundle::revision_of(plan->files) << '\n';
+    if (*flavour != model::Flavour::NginxPlus) io.out << "# revision " << bundle::revision_of(plan->files) << '\n';
     io.out << "# policies " << list(plan->policies) << "\n# providers " << list(plan->providers) << '\n';
     if (!options.folder.empty()) {
       if (const auto written = write_files(options.folder + '/' + workload, plan->files); !written)

@@ -1,7 +1,8 @@
-"""A real cluster of one node on this machine, `make cluster` and `make cluster-down`: python e2e/cluster.py up | down | restart | exec COMMAND...
+"""A real cluster of one node on this machine, `make cluster` and `make cluster-down`: python e2e/cluster.py up [SECONDS] | down | restart | exec COMMAND...
 
 It runs in namespaces of its own: nothing of it is seen from outside, so commands that use it run through `exec`. Its
-data is in build/cluster (or MESH_AUTH_CLUSTER_DIR), and `down` takes away all of it, also after a crash.
+data is in build/cluster (or MESH_AUTH_CLUSTER_DIR), and `down` takes away all of it, also after a crash. `up SECONDS`
+fails where it takes longer than that, and leaves it running.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from harness import tools
@@ -23,7 +25,8 @@ FOLDER = Path(os.environ.get("MESH_AUTH_CLUSTER_DIR") or tools.REPO / "build" / 
 LOGS = FOLDER.with_name(FOLDER.name + "-logs")
 
 
-def up() -> None:
+def up(within: float | None = None) -> None:
+    began = time.monotonic()
     if Namespaces(FOLDER).first_process():
         _stop_unless_it_answers()
         print(f"already running; `make cluster-down` takes it away.\n\n{_next_steps()}")
@@ -39,7 +42,10 @@ def up() -> None:
         node.import_image(archive)
     (FOLDER / "values.yaml").write_text(images.values(images.OWN))
     _lay_wrapper(node)
-    print(_next_steps())
+    took = time.monotonic() - began
+    print(f"ready after {took:.1f} s\n\n{_next_steps()}")
+    if within is not None and took > within:
+        sys.exit(f"cluster: it was ready after {took:.1f} s, not within {within:g}")
 
 
 def down() -> None:
@@ -113,10 +119,12 @@ def main() -> None:
     try:
         if len(arguments) == 1 and arguments[0] in verbs:
             verbs[arguments[0]]()
+        elif len(arguments) == 2 and arguments[0] == "up" and arguments[1].isdigit():
+            up(float(arguments[1]))
         elif len(arguments) > 1 and arguments[0] == "exec":
             execute(arguments[1:])
         else:
-            sys.exit("usage: e2e/cluster.py up | down | restart | exec COMMAND...")
+            sys.exit("usage: e2e/cluster.py up [SECONDS] | down | restart | exec COMMAND...")
     except (AssertionError, RuntimeError, OSError) as error:
         sys.exit(f"cluster: {error}")
 

@@ -1,5 +1,7 @@
 #include "cli/check/findings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 
@@ -54,7 +56,11 @@ std::string Finding::remedy() const {
 }
 
 std::string Finding::link() const {
-  return "docs/findings.md#" + std::string(kind_of(id).id);
+  return link_to(MESH_AUTH_DOCS_URL, id);
+}
+
+std::string link_to(std::string_view docs, Id id) {
+  return fmt::format("{}findings.md#{}", docs.empty() ? "docs/" : docs, kind_of(id).id);
 }
 
 void Findings::add(Id id, ObjectName object, std::string found, std::optional<Severity> severity) {

@@ -214,8 +214,11 @@ struct Finding {
   std::string found;  ///< one sentence without a full stop
 
   std::string remedy() const;
-  std::string link() const;  ///< docs/findings.md#ID
+  std::string link() const;  ///< link_to(where this build's pages are, id)
 };
+
+/// The finding's section of findings.md. docs: where the folder docs/ is published; empty: the path in the repository.
+std::string link_to(std::string_view docs, Id id);
 
 class Findings {
  public:

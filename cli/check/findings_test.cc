@@ -26,12 +26,18 @@ TEST_CASE("every finding has an id of its own, says what to do, and links to a s
     CHECK(seen.insert(kind.id).second);
     CHECK(!kind.meaning.empty());
     CHECK(std::string_view(".?").find(kind.remedy.back()) != std::string_view::npos);
-    const std::string link = Finding{static_cast<Id>(i), kind.severity, {}, ""}.link();
+    const std::string link = link_to("", static_cast<Id>(i));
     const auto hash = link.find('#');
     REQUIRE(hash != std::string::npos);
     // A heading's anchor is its text, where that is lower case and hyphens.
     CHECK(read(link.substr(0, hash)).find("\n## " + link.substr(hash + 1) + "\n") != std::string::npos);
   }
+}
+
+TEST_CASE("a link is an address where the build knows one, and a path in the repository else") {
+  CHECK(link_to("https://docs.example/1.2/", Id::SidecarBehind) ==
+        "https://docs.example/1.2/findings.md#sidecar-behind");
+  CHECK(link_to("", Id::SidecarBehind) == "docs/findings.md#sidecar-behind");
 }
 
 TEST_CASE("a remedy names the object") {

@@ -77,7 +77,7 @@ TEST_CASE("findings are told as JSON with what to do and where to read on") {
   CHECK(one["id"] == "sidecar-disconnected");
   CHECK(one["severity"] == "warning");
   CHECK(one["object"] == json{{"kind", "Pod"}, {"namespace", "shop"}, {"name", "orders-1"}});
-  CHECK(one["link"] == "docs/findings.md#sidecar-disconnected");
+  CHECK(one["link"] == Finding{Id::SidecarDisconnected, Severity::Warning, {}, ""}.link());
   CHECK(one["remedy"].get<std::string>().find("orders-1") != std::string::npos);
 }
 

@@ -170,7 +170,7 @@ void add_parts(json& pod, const Settings& settings, const Injection& facts, cons
   allow_low_ports(spec, wishes);
   json& metadata = pod["metadata"];
   metadata["labels"][std::string(kWorkloadLabel)] = facts.workload;
-  if (wishes.flavour != render::Flavour::Module) metadata["labels"][std::string(kFlavourLabel)] = "AuthRequest";
+  if (wishes.flavour != model::Flavour::Module) metadata["labels"][std::string(kFlavourLabel)] = "AuthRequest";
   metadata["annotations"][std::string(kInjectedAnnotation)] = to_annotation(ports_of(pod, wishes));
 }
 

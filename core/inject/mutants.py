@@ -27,7 +27,7 @@ MUTANTS = [
     ("wishes.cc", "if (ports[j].application == map.application)", "if (false)", "an application's port twice"),
     ("wishes.cc", "if (other.application == map.listen && other.listen != map.listen)", "if (false)", "a port that is both"),
     ("wishes.cc", "if (!annotation.empty() && !label.empty() && annotation != label) {", "if (false) {", "two flavours"),
-    ("wishes.cc", "if (!flavour || *flavour == render::Flavour::NginxPlus)", "if (!flavour)", "NginxPlus by label"),
+    ("wishes.cc", "if (!flavour || *flavour == model::Flavour::NginxPlus)", "if (!flavour)", "NginxPlus by label"),
     # probes
     ("probes.cc", 'if (action == "grpc" || tls) {', "if (false) {", "probes that the agent does not speak"),
     ("probes.cc", '!text_at(*at, "host").empty()', "false", "probes of another host"),

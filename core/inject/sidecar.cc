@@ -50,7 +50,7 @@ json arguments(const Settings& settings, const std::string& workload, const Wish
     out.push_back(fmt::format("--{}={}", name, value));
   };
   flag("workload", "$(POD_NAMESPACE)/" + workload);
-  flag("flavour", wishes.flavour == render::Flavour::Module ? "Module" : "AuthRequest");
+  flag("flavour", wishes.flavour == model::Flavour::Module ? "Module" : "AuthRequest");
   flag("operator", settings.operator_url);
   flag("token-file", fmt::format("{}/token", kTokenMount));
   flag("trust", fmt::format("{}/trust.json", kTrustMount));

@@ -128,7 +128,7 @@ Status check_names(const json& pod) {
   return {};
 }
 
-Result<render::Flavour> read_flavour(const json& pod) {
+Result<model::Flavour> read_flavour(const json& pod) {
   const auto word = word_of(pod, kFlavourAnnotation, {"", "Module", "AuthRequest"}, "Module or AuthRequest");
   if (!word) return tl::unexpected(word.error());
   const std::string annotation = annotation_at(pod, kFlavourAnnotation), label = label_at(pod, kFlavourLabel);
@@ -136,8 +136,8 @@ Result<render::Flavour> read_flavour(const json& pod) {
     return fail("annotation {} is {}, and the label of that name is {}; let them be the same, or remove the label",
                 kFlavourAnnotation, in_quotes(annotation), in_quotes(label));
   }
-  const auto flavour = render::parse_flavour(annotation.empty() ? label : annotation);
-  if (!flavour || *flavour == render::Flavour::NginxPlus)
+  const auto flavour = model::parse_flavour(annotation.empty() ? label : annotation);
+  if (!flavour || *flavour == model::Flavour::NginxPlus)
     return fail("label {} is {}; Module or AuthRequest would be right", kFlavourLabel, in_quotes(label));
   return *flavour;
 }

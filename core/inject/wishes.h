@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/render/flavour.h"
+#include "core/model/flavour.h"
 
 namespace meshauth::inject {
 
@@ -32,7 +32,7 @@ struct Wishes {
   std::vector<PortMap> ports;  ///< 1 to kMostPorts
   Capture capture = Capture::Explicit;
   Probes probes = Probes::Rewrite;
-  render::Flavour flavour = render::Flavour::Module;
+  model::Flavour flavour = model::Flavour::Module;
 };
 
 inline constexpr std::size_t kMostPorts = 16;

@@ -29,8 +29,8 @@ std::string auth_request_limit(const model::AccessPolicy& policy, const model::R
 
 }  // namespace
 
-std::string flavour_limit(render::Flavour flavour, const std::vector<model::AccessPolicy>& policies) {
-  if (flavour != render::Flavour::AuthRequest) return {};
+std::string flavour_limit(model::Flavour flavour, const std::vector<model::AccessPolicy>& policies) {
+  if (flavour != model::Flavour::AuthRequest) return {};
   for (const model::AccessPolicy& policy : policies) {
     for (const model::Rule& rule : policy.rules) {
       if (auto limit = auth_request_limit(policy, rule); !limit.empty()) return limit;

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "core/model/access_policy.h"
-#include "core/render/flavour.h"
+#include "core/model/flavour.h"
 
 namespace meshauth::plan {
 
 /// Empty: the flavour can do all of it. Else a sentence that names the policy, the rule and the field, and what would
 /// be right.
-std::string flavour_limit(render::Flavour flavour, const std::vector<model::AccessPolicy>& policies);
+std::string flavour_limit(model::Flavour flavour, const std::vector<model::AccessPolicy>& policies);
 
 }  // namespace meshauth::plan

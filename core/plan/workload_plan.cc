@@ -147,7 +147,7 @@ Result<WorkloadPlan> plan_workload(const WorkloadView& view, const MeshSettings&
   std::sort(plan.policies.begin(), plan.policies.end());
   plan.flavour_limit = flavour_limit(view.flavour, selected);
   if (!plan.flavour_limit.empty()) return plan;
-  if (view.flavour == render::Flavour::NginxPlus) {
+  if (view.flavour == model::Flavour::NginxPlus) {
     auto files = plus_files(mesh.plus_templates, selected, jwks);
     if (files) {
       plan.files = std::move(*files);

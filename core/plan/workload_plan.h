@@ -12,9 +12,9 @@
 #include "core/bundle/bundle.h"
 #include "core/bundle/documents.h"
 #include "core/model/access_policy.h"
+#include "core/model/flavour.h"
 #include "core/model/identity_provider.h"
 #include "core/policy/compiled_policy.h"
-#include "core/render/flavour.h"
 #include "core/render/plus.h"
 
 namespace meshauth::plan {
@@ -63,7 +63,7 @@ struct WorkloadView {
   std::function<std::map<std::string, std::string>(const std::string& ns)> namespace_labels;
   std::function<std::optional<SourceKeys>(const std::string& source)> keys;  ///< nullopt: never fetched
   std::optional<Previous> previous;
-  render::Flavour flavour = render::Flavour::Module;
+  model::Flavour flavour = model::Flavour::Module;
 };
 
 struct WorkloadPlan {

@@ -34,8 +34,8 @@ std::string header_answer(std::string_view header) {
 }
 
 Result<std::string> render_auth_conf(std::string_view text, const std::vector<ProviderSettings>& providers,
-                                     Flavour flavour) {
-  const bool asked = flavour == Flavour::AuthRequest;
+                                     model::Flavour flavour) {
+  const bool asked = flavour == model::Flavour::AuthRequest;
   nlohmann::json headers = nlohmann::json::array();
   for (const std::string& name : identity_headers(providers)) {
     headers.push_back({{"header", name}, {"variable", header_variable(name)}, {"asked", asked}});

@@ -7,7 +7,7 @@
 
 #include "core/base/provider.h"
 #include "core/base/result.h"
-#include "core/render/flavour.h"
+#include "core/model/flavour.h"
 
 namespace meshauth::render {
 
@@ -23,6 +23,6 @@ std::string header_answer(std::string_view header);
 /// Renders templates/auth.conf.mustache. Values: `headers`: list of {header, variable, asked}; asked: the
 /// variable holds what the agent answered.
 Result<std::string> render_auth_conf(std::string_view text, const std::vector<ProviderSettings>& providers,
-                                     Flavour flavour);
+                                     model::Flavour flavour);
 
 }  // namespace meshauth::render

@@ -163,8 +163,8 @@ TEST_CASE("a hostile header name is refused, or a word of its own line of auth.c
     ProviderSettings provider;
     provider.forward_claims = {{{"email"}, "X-Mail"}, {{"sub"}, value}};
     for (const auto& [flavour, wanted] :
-         {std::pair{Flavour::Module, std::string(kSent) + kSent},
-          std::pair{Flavour::AuthRequest, std::string(kAsked) + kSent + kAsked + kSent}}) {
+         {std::pair{model::Flavour::Module, std::string(kSent) + kSent},
+          std::pair{model::Flavour::AuthRequest, std::string(kAsked) + kSent + kAsked + kSent}}) {
       const auto out = render_auth_conf(text, {provider}, flavour);
       if (!out) continue;
       const auto read = read_directives(*out);

@@ -65,7 +65,7 @@ TEST_CASE("auth.conf has one line per header that any provider forwards or remov
   b.forward_token = false;
   b.token_sources = {{"authorization", "Bearer", ""}};
   const auto out = render_auth_conf("{{#headers}}\nproxy_set_header {{header}} ${{variable}};\n{{/headers}}\n", {a, b},
-                                    Flavour::Module);
+                                    model::Flavour::Module);
   REQUIRE(out.has_value());
   CHECK(*out ==
         "proxy_set_header authorization $mesh_auth_header_authorization;\n"
@@ -80,17 +80,10 @@ TEST_CASE("each flavour has an auth.conf of its own, and the response header of 
       "{{#headers}}\n{{#asked}}auth_request_set ${{variable}} $upstream_http_{{variable}};\n{{/asked}}"
       "proxy_set_header {{header}} ${{variable}};\n{{/headers}}\n";
   const std::string line = "proxy_set_header x-user $mesh_auth_header_x_user;\n";
-  CHECK(*render_auth_conf(text, {okta}, Flavour::Module) == line);
-  CHECK(*render_auth_conf(text, {okta}, Flavour::AuthRequest) ==
+  CHECK(*render_auth_conf(text, {okta}, model::Flavour::Module) == line);
+  CHECK(*render_auth_conf(text, {okta}, model::Flavour::AuthRequest) ==
         "auth_request_set $mesh_auth_header_x_user $upstream_http_mesh_auth_header_x_user;\n" + line);
   CHECK(header_answer("X-User") == "mesh-auth-header-x-user");
-}
-
-TEST_CASE("a label is a flavour, exactly") {
-  CHECK(parse_flavour("") == Flavour::Module);
-  CHECK(parse_flavour("AuthRequest") == Flavour::AuthRequest);
-  CHECK_FALSE(parse_flavour("authrequest").has_value());
-  CHECK_FALSE(parse_flavour("AuthRequest ").has_value());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from harness.resources import access_policy, caller, identity_provider, rule
@@ -26,9 +27,9 @@ class Injected:
         self.shop = shop
         self.kubectl = shop.node.cluster.kubectl
         labels = {"meshauth.dev/inject": "enabled", "pod-security.kubernetes.io/enforce": "privileged"}
-        self.ns = shop.node.cluster.namespace("guarded", labels)
+        self.ns = shop.node.cluster.namespace(f"guarded-{secrets.token_hex(3)}", labels)
         parts = {f"{name}-{port}": [f"{self._url(name, port)}/orders/1", CLOSE] for name, port in self._places()}
-        self.load = Load(shop, "load-guarded", parts)
+        self.load = Load(shop, "load-guarded", parts, early=True)
 
     def open(self) -> None:
         """Services and load first, so that it asks before there is a pod; returns when each lets in by the token."""
@@ -45,13 +46,16 @@ class Injected:
 
     def close(self) -> None:
         self.load.end()
-        self.kubectl("delete", "namespace", self.ns.name, "--wait=true", "--timeout=60s", timeout=70)
+        self.kubectl("delete", "namespace", self.ns.name, "--wait=false")
 
     def restart(self) -> None:
-        """With sidecars of the operator of now."""
+        """With sidecars of the operator of now; returns when they let in by the token."""
+        self.begin_restart()
+        self.await_available()
+
+    def begin_restart(self) -> None:
         for name in _WORKLOADS:
             self.kubectl("rollout", "restart", "-n", self.ns.name, f"deployment/{name}")
-        self.await_available()
 
     def await_available(self) -> None:
         for name in _WORKLOADS:
@@ -59,12 +63,21 @@ class Injected:
         self.await_let_in(self.shop.token())
 
     def await_let_in(self, token: str, within: float = 90) -> None:
-        """Who has the token, wherever a sidecar is found; who has none is refused there at the first try."""
+        """Who has the token, and nobody without, wherever a sidecar is found and whichever of its workers answers."""
         for name, port in self._places():
             ask = lambda token=None, base=self._url(name, port): self.shop.ask("/orders/7", token, base=base)  # noqa: E731
-            await_until(f"{name}:{port} lets in by the token", lambda: ask(token) == 200, within)
-            got = ask()
-            assert got == 401, f"{name}:{port} answers {got} to who has no token"
+            both = lambda ask=ask: (ask(token), ask()) == (200, 401)  # noqa: E731
+            await_until(f"{name}:{port} lets in by the token alone", both, within)
+
+    def refusals(self) -> dict[str, set[int]]:
+        """By place what came to who shows no token, from before the pods existed, once that was a refusal everywhere."""
+
+        def everywhere() -> dict[str, set[int]]:
+            seen = self.load.statuses()
+            assert all(401 in statuses for statuses in seen.values()), seen
+            return seen
+
+        return await_until("who shows no token is refused everywhere", everywhere, within=30)
 
     def pod(self, name: str) -> dict[str, Any]:
         [found] = [p for p in self.ns.list("pod", f"?labelSelector=app={name}") if "deletionTimestamp" not in p["metadata"]]

@@ -14,17 +14,19 @@ CLOSE = "Connection: close"  # a connection for each request
 
 
 class Load:
-    """In the shop's namespace, from where nobody is injected. parts: by name the URL, and headers as `NAME: VALUE`."""
+    """In the shop's namespace, from where nobody is injected. parts: by name the URL, and headers as `NAME: VALUE`.
+    early: it begins before there is anybody, and what is asked of an address that the node does not know yet is lost."""
 
-    def __init__(self, shop: Shop, name: str, parts: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, shop: Shop, name: str, parts: Mapping[str, Sequence[str]], early: bool = False) -> None:
         self._shop = shop
         self._name = name
+        self._verb = "hurry" if early else "load"
         self._parts = {part: (_FIRST_PORT + number, words) for number, (part, words) in enumerate(parts.items())}
 
     def begin(self) -> None:
         """Returns when each part has asked, whether anybody answered or not."""
         containers = [
-            pods.container(part, self._shop.box, ["load", f"0.0.0.0:{port}", *words]) for part, (port, words) in self._parts.items()
+            pods.container(part, self._shop.box, [self._verb, f"0.0.0.0:{port}", *words]) for part, (port, words) in self._parts.items()
         ]
         self._shop.ns.apply(pods.pod(self._name, containers))
         self._shop.await_ready(f"pod/{self._name}")

@@ -109,6 +109,7 @@ class Meshed:
         application |= {"image": self.shop.box, "args": ["serve", "127.0.0.1:8080"], "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN}}}}
         application["readinessProbe"]["periodSeconds"] = 1
         spec["serviceAccountName"] = "orders"
+        spec["terminationGracePeriodSeconds"] = _DRAIN + 6  # the longer it is, the later a namespace looks again for what ends in it
         return [deployment, *others]
 
     def _early_service(self) -> dict[str, Any]:

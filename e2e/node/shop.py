@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import yaml
@@ -16,7 +17,8 @@ from node.place import Place
 
 NAME = "shop"
 ISSUER = f"https://dev-idp.{NAME}.svc.cluster.local:8444"
-_ORDERS = f"http://orders.{NAME}.svc.cluster.local"
+ORDERS = f"http://orders.{NAME}.svc.cluster.local"
+_CLIENT_PORT = 7000
 # What the load asks for without end, by the port of its count. `naked` must never be let in: it shows no token.
 LOAD = {"open": ("/open", 7001), "shut": ("/shut", 7002), "edge": ("/edge", 7003), "naked": ("/orders/1", 7004)}
 
@@ -51,7 +53,8 @@ class Shop:
         )
         self.set_edge(False)
         self.await_ready("deployment/orders", "Available")
-        self.await_ready("pod/load")
+        for pod in ("load", "client"):
+            self.await_ready(f"pod/{pod}")
         for policy in ("orders", "edge"):
             self.ns.await_condition("accesspolicy", policy, "Programmed", within=60)
 
@@ -100,14 +103,13 @@ class Shop:
 
     # --- requests
 
-    def ask(self, path: str, token: str | None = None, base: str = _ORDERS) -> int:
-        """The status that the client pod gets; 0: no answer."""
-        header = [f"Authorization: Bearer {token}"] if token else []
-        outcome = self.node.cluster.kubectl.run("exec", "-n", NAME, "client", "--", "/usr/bin/box", "ask", base + path, *header)
-        if outcome.code:
-            assert "box: Get" in outcome.err, f"the client pod could not ask: {outcome.err}"
-            return 0
-        return int(outcome.out)
+    def ask(self, path: str, token: str | None = None, base: str = ORDERS) -> int:
+        """The status that the client pod gets, on a connection of its own; 0: no answer."""
+        question = {"url": base + path, "headers": [f"Authorization: Bearer {token}"] if token else []}
+        where = f"/api/v1/namespaces/{NAME}/pods/http:client:{_CLIENT_PORT}/proxy/"
+        answer = self.node.cluster.api("POST", where, question)
+        assert answer.status == 200, f"the client pod could not ask: {answer.status} {answer.text[:200]}"
+        return answer.json()["status"]
 
     def await_answer(self, status: int, path: str, token: str | None = None, within: float = 30) -> None:
         def answers() -> bool:
@@ -149,15 +151,22 @@ class Shop:
         claims = {"sub": "ann", "aud": "orders", "scope": scope}
         return self.provider("POST", "token", {"claims": claims, "expiresIn": 3600}).json()["access_token"]
 
-    def time_rotation(self, path: str, base: str = _ORDERS, within: float = 60) -> float:
-        """Seconds from the provider's change of its key until `path` takes tokens of the new one and none of the one before."""
+    def time_rotation(self, path: str, *bases: str, within: float = 60) -> list[float]:
+        """Seconds from the provider's change of its key until `path` takes tokens of the new one and none of the one before, at each base."""
         old = self.token()
-        assert self.ask(path, old, base) == 200
+        for base in bases:
+            assert self.ask(path, old, base) == 200
         began = time.monotonic()
         self.provider("POST", "rotate?drop=old")
         new = self.token()
-        await_until("the new key counts, and the old one no more", lambda: (self.ask(path, new, base), self.ask(path, old, base)) == (200, 401), within)
-        return time.monotonic() - began
+
+        def seen(base: str) -> float:
+            both = lambda: (self.ask(path, new, base), self.ask(path, old, base)) == (200, 401)  # noqa: E731
+            await_until("the new key counts, and the old one no more", both, within, every=0.05)
+            return time.monotonic() - began
+
+        with ThreadPoolExecutor(len(bases)) as pool:
+            return list(pool.map(seen, bases))
 
     # --- pods
 
@@ -180,10 +189,10 @@ class Shop:
         return pods.pod("dev-idp", [container], [{"name": "state", "emptyDir": {}}])
 
     def _client(self) -> dict[str, Any]:
-        return pods.pod("client", [pods.container("client", self.box, ["pause"])])
+        return pods.pod("client", [pods.container("client", self.box, ["client", f"0.0.0.0:{_CLIENT_PORT}"])])
 
     def _load(self) -> dict[str, Any]:
-        parts = [(name, ["load", f"0.0.0.0:{port}", _ORDERS + path]) for name, (path, port) in LOAD.items()]
+        parts = [(name, ["load", f"0.0.0.0:{port}", ORDERS + path]) for name, (path, port) in LOAD.items()]
         return pods.pod("load", [pods.container(name, self.box, args) for name, args in parts])
 
 

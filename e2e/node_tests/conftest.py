@@ -127,10 +127,20 @@ def shop(node, release, images):
     return made
 
 
+@pytest.fixture(scope="session")
+def ending(node):
+    """Names of namespaces that are being deleted: by the end of the run they are gone."""
+    names: list[str] = []
+    yield names
+    for name in names:
+        await_until(f"namespace {name} is gone", lambda name=name: node.cluster.find("namespace", name) is None, within=60)
+
+
 @pytest.fixture
-def injected(shop):
+def injected(shop, ending):
     """Applications with injected sidecars, native and transparent, and a load without a token on them."""
     made = Injected(shop)
+    ending.append(made.ns.name)
     try:
         made.open()
         yield made

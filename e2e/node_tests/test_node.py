@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from node.namespaces import Namespaces
 
 pytestmark = pytest.mark.own_node("they start and end nodes on this machine")
 
+_READY_WITHIN = 20  # seconds, with our images in it
 _SCRIPT = tools.REPO / "e2e" / "cluster.py"
 
 
@@ -29,16 +31,16 @@ def folder():
     assert _run(made, "down").returncode == 0
 
 
-def _command(verb):
-    return [sys.executable, str(_SCRIPT), verb]
+def _command(*words):
+    return [sys.executable, str(_SCRIPT), *words]
 
 
 def _environment(folder):
     return {**os.environ, "MESH_AUTH_CLUSTER_DIR": str(folder)}
 
 
-def _run(folder, verb):
-    return subprocess.run(_command(verb), env=_environment(folder), capture_output=True, text=True, timeout=170)
+def _run(folder, *words):
+    return subprocess.run(_command(*words), env=_environment(folder), capture_output=True, text=True, timeout=170)
 
 
 def _inside(namespace):
@@ -83,9 +85,9 @@ def test_a_killed_start_and_a_whole_life_leave_nothing(folder, said):
     assert not _inside(namespace) and _machine_state(folder) == before
 
     began = time.monotonic()
-    done = _run(folder, "up")
+    done = _run(folder, "up", str(_READY_WITHIN))
     said(f"a cluster was up in {time.monotonic() - began:.1f} s")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0 and re.search(r"^ready after [\d.]+ s$", done.stdout, re.M), done.stdout + done.stderr
     assert f"KUBECONFIG={folder}/pki/admin.kubeconfig\n" in done.stdout and (folder / "pki/admin.kubeconfig").is_file(), done.stdout
     first = Namespaces(folder).first_process()
     namespace = os.readlink(f"/proc/{first}/ns/pid")

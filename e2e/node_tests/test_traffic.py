@@ -7,6 +7,7 @@ import time
 from harness import chart
 from harness.numbers import percentiles
 from harness.wait import await_until
+from node.shop import ORDERS
 
 _EDITS = 24
 _ROTATIONS = 10
@@ -55,7 +56,7 @@ def test_an_edit_is_enforced_in_the_running_pod(shop, said):
 
 
 def test_rotated_keys_are_enforced(shop, said):
-    seconds = [shop.time_rotation("/orders/7") for _ in range(_ROTATIONS)]
+    seconds = [second for _ in range(_ROTATIONS) for second in shop.time_rotation("/orders/7", ORDERS)]
     p50, p99 = percentiles(seconds)
     said(f"{_ROTATIONS} key rotations, until the new key counted and the old no more: p50 {p50:.2f} s, p99 {p99:.2f} s")
     assert p99 < _ROTATION_LIMIT, seconds

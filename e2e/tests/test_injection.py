@@ -12,87 +12,22 @@ import pytest
 import yaml
 from cryptography import x509
 
-from harness import chart, client, tools, upstream
+from harness import chart, client, injection, tools, upstream
 from harness.namespace import Pod
-from harness.resources import KINDS
 from harness.sidecar import write_trust
 from harness.supervisor import clean_environment
 from harness.wait import await_until
 
 pytestmark = pytest.mark.operator
 
-ENABLED = {"meshauth.dev/inject": "enabled"}
+ENABLED = injection.ENABLED
 DISABLED = {"meshauth.dev/inject": "disabled"}
-CONFIGURATION = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/mesh-auth-injector"
-
-
-@pytest.fixture(scope="module")
-def configured(cluster, workdir, operator_process):
-    """The chart's webhook configuration, for an operator that is a local process; afterwards the one that was there."""
-
-    def apply(*values):
-        made = [o for o in chart.render(workdir, *values) if o["kind"] == "MutatingWebhookConfiguration"]
-        assert len(made) == 1
-        cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(made))
-
-    apply(f"injection.url={operator_process.webhook_url}")
-    yield
-    apply()
-
-
-@pytest.fixture
-def webhook(cluster, configured, operator):
-    """The operator, and the API server believes its certificate."""
-    _await_authority(cluster)
-    return operator
-
-
-def _await_authority(cluster):
-    def told():
-        hooks = cluster.api("GET", CONFIGURATION).json()["webhooks"]
-        return len(hooks) == 2 and all(hook["clientConfig"].get("caBundle") for hook in hooks)
-
-    await_until("both webhooks have the operator's authority", told, within=30)
-
-
-@pytest.fixture
-def meshed(cluster, webhook):
-    with cluster.temporary_namespace("meshed", ENABLED) as space:
-        yield space
-
-
-def _pod(name="orders-1", labels=None, owner=None, annotations=None, **container):
-    app = {"name": "app", "image": "localhost/app:1", "ports": [{"containerPort": 8080}], **container}
-    metadata = {"name": name, "labels": labels or {}, "annotations": annotations or {}}
-    if owner:
-        kind, called = owner
-        metadata["ownerReferences"] = [
-            {"apiVersion": "apps/v1", "kind": kind, "name": called, "uid": "0c7a8a39", "controller": True}
-        ]
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [app]}}
-
-
-ORDERS = {"meshauth.dev/workload": "orders"}
-
-
-def _create(space, manifest):
-    return space.cluster.api("POST", KINDS["pod"].path(space.name), manifest)
-
-
-def _created(space, manifest):
-    answer = _create(space, manifest)
-    assert answer.status == 201, f"creating {manifest['metadata']['name']}: {answer.status} {answer.text}"
-    return answer.json()
-
-
-def _sidecars(pod):
-    spec = pod["spec"]
-    return [c for c in spec.get("initContainers", []) + spec["containers"] if c["name"].startswith("mesh-auth")]
+ORDERS = injection.ORDERS
 
 
 def test_a_pod_of_a_labelled_namespace_gets_the_sidecar_and_then_a_bundle(meshed):
-    pod = _created(meshed, _pod(labels=ORDERS))
-    (sidecar,) = _sidecars(pod)
+    pod = injection.created(meshed, injection.pod(labels=ORDERS))
+    (sidecar,) = injection.sidecars(pod)
     assert sidecar["image"] == "localhost/sidecar:1" and sidecar["restartPolicy"] == "Always"
     assert sidecar["resources"]["requests"] and sidecar["resources"]["limits"]
     assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(sidecar)
@@ -123,15 +58,15 @@ def test_a_namespace_that_enforces_pod_security_admits_it(cluster, webhook, leve
             "seccompProfile": {"type": "RuntimeDefault"},
         }
         low = {"meshauth.dev/ports": "80:8080"}
-        assert _sidecars(_created(space, _pod(labels=ORDERS, securityContext=secure, annotations=low)))
+        assert injection.sidecars(injection.created(space, injection.pod(labels=ORDERS, securityContext=secure, annotations=low)))
         # The level that is enforced is the namespace's, not the pod's to say.
-        transparent = _pod("t", ORDERS, annotations={"meshauth.dev/capture": "Transparent"}, securityContext=secure)
+        transparent = injection.pod("t", ORDERS, annotations={"meshauth.dev/capture": "Transparent"}, securityContext=secure)
         said = await_until("the refusal names the level", lambda: _refused(space, transparent, level))
         assert "NET_ADMIN" in said
 
 
 def _refused(space, manifest, *said):
-    answer = _create(space, manifest)
+    answer = injection.create(space, manifest)
     assert answer.status in (400, 403, 422), f"should have been refused: {answer.status} {answer.text}"
     for part in said:
         assert part in answer.json()["message"]
@@ -139,25 +74,25 @@ def _refused(space, manifest, *said):
 
 
 def test_labels_say_who_gets_one(cluster, ns, meshed):
-    untouched = _created(ns, _pod("plain", ORDERS))
-    assert not _sidecars(untouched) and "annotations" not in untouched["metadata"]
-    assert _sidecars(_created(ns, _pod("asked", ORDERS | ENABLED)))
-    assert not _sidecars(_created(meshed, _pod("opted-out", ORDERS | DISABLED)))
-    assert _sidecars(_created(meshed, _pod("asked-twice", ORDERS | ENABLED)))
+    untouched = injection.created(ns, injection.pod("plain", ORDERS))
+    assert not injection.sidecars(untouched) and "annotations" not in untouched["metadata"]
+    assert injection.sidecars(injection.created(ns, injection.pod("asked", ORDERS | ENABLED)))
+    assert not injection.sidecars(injection.created(meshed, injection.pod("opted-out", ORDERS | DISABLED)))
+    assert injection.sidecars(injection.created(meshed, injection.pod("asked-twice", ORDERS | ENABLED)))
     with cluster.temporary_namespace("off", DISABLED) as space:
-        assert not _sidecars(_created(space, _pod("plain", ORDERS)))
+        assert not injection.sidecars(injection.created(space, injection.pod("plain", ORDERS)))
 
 
 def test_the_workload_is_called_after_the_owner(meshed):
     def workload(name, labels=None, owner=None):
-        return _created(meshed, _pod(name, labels, owner))["metadata"]["labels"]["meshauth.dev/workload"]
+        return injection.created(meshed, injection.pod(name, labels, owner))["metadata"]["labels"]["meshauth.dev/workload"]
 
     # As the controller of a Deployment's ReplicaSet makes them.
     hash = {"pod-template-hash": "7d9c5bf6d"}
     assert workload("a", hash, ("ReplicaSet", "orders-7d9c5bf6d")) == "orders"
     assert workload("b", {}, ("StatefulSet", "ledger")) == "ledger"
     assert workload("c", ORDERS | hash, ("ReplicaSet", "other-7d9c5bf6d")) == "orders"
-    _refused(meshed, _pod("d"), "label meshauth.dev/workload is missing")
+    _refused(meshed, injection.pod("d"), "label meshauth.dev/workload is missing")
 
 
 @pytest.mark.parametrize(
@@ -171,20 +106,20 @@ def test_the_workload_is_called_after_the_owner(meshed):
     ids=["ports", "misspelt", "flavour", "no-label"],
 )
 def test_a_wrong_annotation_is_refused_by_name(meshed, annotations, says):
-    said = meshed.rejects(_pod(labels=ORDERS, annotations=annotations))
+    said = meshed.rejects(injection.pod(labels=ORDERS, annotations=annotations))
     assert says.replace('\\"', '"') in said.replace('\\"', '"')
 
 
 def test_with_the_webhook_down_labelled_pods_are_refused_and_others_are_not(cluster, ns, meshed, webhook):
     webhook.stop()
-    refused = _create(meshed, _pod("a", ORDERS))
+    refused = injection.create(meshed, injection.pod("a", ORDERS))
     assert refused.status == 500 and "failed calling webhook" in refused.text
-    refused = _create(ns, _pod("b", ORDERS | ENABLED))
+    refused = injection.create(ns, injection.pod("b", ORDERS | ENABLED))
     assert refused.status == 500 and "failed calling webhook" in refused.text
-    _created(ns, _pod("c", ORDERS))
-    _created(meshed, _pod("d", ORDERS | DISABLED))
+    injection.created(ns, injection.pod("c", ORDERS))
+    injection.created(meshed, injection.pod("d", ORDERS | DISABLED))
     webhook.start()
-    assert _sidecars(_created(meshed, _pod("e", ORDERS)))
+    assert injection.sidecars(injection.created(meshed, injection.pod("e", ORDERS)))
 
 
 def test_its_certificate_is_renewed_while_pods_go_on_being_created(cluster, meshed, webhook):
@@ -194,7 +129,7 @@ def test_its_certificate_is_renewed_while_pods_go_on_being_created(cluster, mesh
 
     def renewed_twice():
         name = f"orders-{len(meshed.list('pod'))}"
-        assert _sidecars(_created(meshed, _pod(name, ORDERS))), name
+        assert injection.sidecars(injection.created(meshed, injection.pod(name, ORDERS))), name
         seen.add(ssl.get_server_certificate(("127.0.0.1", webhook.webhook_port)))
         return len(seen) >= 3
 
@@ -223,7 +158,7 @@ def test_a_new_authority_of_the_fleet_fails_no_review(cluster, meshed, webhook):
     webhook.stop()
     # The pods are objects alone: nobody says that a sidecar trusts the next authority.
     webhook.start("--key-confirm-timeout=8s", "--key-overlap=10s")
-    _await_authority(cluster)
+    injection.await_authority(cluster)
     cluster.kubectl(
         "annotate", "--overwrite", "-n", chart.NAMESPACE, "secret", "mesh-auth-keys", "meshauth.dev/rotate=ca"
     )
@@ -231,7 +166,7 @@ def test_a_new_authority_of_the_fleet_fails_no_review(cluster, meshed, webhook):
 
     def over():
         try:
-            assert _sidecars(_created(meshed, _pod(f"orders-{len(meshed.list('pod'))}", ORDERS)))
+            assert injection.sidecars(injection.created(meshed, injection.pod(f"orders-{len(meshed.list('pod'))}", ORDERS)))
         except AssertionError as failure:  # it must end the wait, not be waited out
             failures.append(failure)
         now = phase()
@@ -245,25 +180,25 @@ def test_a_new_authority_of_the_fleet_fails_no_review(cluster, meshed, webhook):
     assert not failures
 
     def authorities():
-        hooks = cluster.api("GET", CONFIGURATION).json()["webhooks"]
+        hooks = cluster.api("GET", injection.CONFIGURATION).json()["webhooks"]
         return {base64.b64decode(hook["clientConfig"]["caBundle"]).count(b"BEGIN CERTIFICATE") for hook in hooks}
 
     await_until("the API server believes the new one alone", lambda: authorities() == {1}, within=20)
-    assert _sidecars(_created(meshed, _pod("afterwards", ORDERS)))
+    assert injection.sidecars(injection.created(meshed, injection.pod("afterwards", ORDERS)))
     webhook.stop()
     assert seen[-3:] == ["announced", "switched", "steady"] and len(issuers) == 2
 
 
 def test_an_authority_that_somebody_took_away_comes_back(cluster, webhook):
-    hooks = cluster.api("GET", CONFIGURATION).json()["webhooks"]
+    hooks = cluster.api("GET", injection.CONFIGURATION).json()["webhooks"]
     remove = [{"op": "remove", "path": f"/webhooks/{index}/clientConfig/caBundle"} for index in range(len(hooks))]
-    answer = cluster.api("PATCH", CONFIGURATION, remove, "application/json-patch+json")
+    answer = cluster.api("PATCH", injection.CONFIGURATION, remove, "application/json-patch+json")
     assert answer.status == 200
-    _await_authority(cluster)
+    injection.await_authority(cluster)
 
 
 def test_what_meshauthctl_injects_the_webhook_leaves_as_it_is(cluster, workdir, meshed):
-    manifest = yaml.safe_dump(_pod(labels=ORDERS, readinessProbe={"httpGet": {"path": "/", "port": 8080}}))
+    manifest = yaml.safe_dump(injection.pod(labels=ORDERS, readinessProbe={"httpGet": {"path": "/", "port": 8080}}))
     argv = [str(tools.program("meshauthctl")), "inject", "-f", "-", "--image=localhost/sidecar:1"]
     done = subprocess.run(
         argv, input=manifest, capture_output=True, text=True, timeout=30, env=clean_environment({"HOME": str(workdir)})
@@ -274,15 +209,15 @@ def test_what_meshauthctl_injects_the_webhook_leaves_as_it_is(cluster, workdir, 
     meshed.cluster.kubectl(
         "apply", "-n", meshed.name, "--dry-run=server", "--validate=strict", "-f", "-", stdin=done.stdout
     )
-    (offline,) = _sidecars(pod)
-    (taken,) = _sidecars(_created(meshed, pod))
+    (offline,) = injection.sidecars(pod)
+    (taken,) = injection.sidecars(injection.created(meshed, pod))
     assert taken["args"] == offline["args"] and taken["volumeMounts"][:4] == offline["volumeMounts"][:4]
 
 
 def test_metrics_say_what_came_of_reviews(meshed, webhook):
     before = {outcome: webhook.metric("mesh_auth_admissions_total", outcome=outcome) for outcome in ("injected", "refused")}
-    _created(meshed, _pod("a", ORDERS))
-    _refused(meshed, _pod("b"))
+    injection.created(meshed, injection.pod("a", ORDERS))
+    _refused(meshed, injection.pod("b"))
     for outcome, count in before.items():
         webhook.await_metric("mesh_auth_admissions_total", count + 1, outcome=outcome)
     assert webhook.metric("mesh_auth_admission_seconds_count") >= 2
@@ -294,10 +229,10 @@ def test_an_injected_sidecar_starts_with_its_flags_and_holds_the_application_s_p
 ):
     application = upstream.start(supervisor)
     probe = {"httpGet": {"path": "/ready", "port": application}}
-    made = _created(
-        meshed, _pod(labels=ORDERS, ports=[{"containerPort": application}], readinessProbe=probe, livenessProbe=probe)
+    made = injection.created(
+        meshed, injection.pod(labels=ORDERS, ports=[{"containerPort": application}], readinessProbe=probe, livenessProbe=probe)
     )
-    (sidecar,) = _sidecars(made)
+    (sidecar,) = injection.sidecars(made)
     folder = workdir / "injected"
     (folder / "record").mkdir(parents=True)
     (folder / "live").mkdir()

@@ -58,6 +58,16 @@ class Removal {
   Status first_;
 };
 
+/// Whoever holds the Lease as POD_RANDOM: once there is no such pod, its node had said that nothing of it runs. Others,
+/// which run outside of the cluster, are waited for.
+bool is_pod_that_ended(const kube::ApiClient& api, const kube::LeaseOptions& lease, const std::string& holder,
+                       const std::stop_token& stop) {
+  const std::string pod = holder.substr(0, holder.rfind('_'));
+  if (!pod.starts_with(lease.name + "-")) return false;
+  const auto found = api.get(kube::kPods, lease.ns, pod, stop);
+  return !found && found.error().not_found();
+}
+
 }  // namespace
 
 Status remove_records(const Options& options, const std::stop_token& stop) {
@@ -68,11 +78,14 @@ Status remove_records(const Options& options, const std::stop_token& stop) {
   http::Metrics metrics;
   const kube::ApiClient api(*client, {.host = kube::host_of(config->server)}, metrics);
   // An operator that is still ending would put back what is deleted: it writes no more once the Lease is ours.
-  kube::Elector elector(api,
-                        {.ns = options.ns, .identity = fmt::format("remove-records_{:08x}", std::random_device()())},
-                        metrics, kube::system_clock(), [&](const std::string& why) {
-                          log::info("waiting for the operator's end", {{"object", options.ns}, {"message", why}});
-                        });
+  // It cannot give it back: helm takes its rights away before its pod.
+  kube::LeaseOptions lease{.ns = options.ns, .identity = fmt::format("remove-records_{:08x}", std::random_device()())};
+  lease.has_ended = [&, asked = lease](const std::string& holder) {
+    return is_pod_that_ended(api, asked, holder, stop);
+  };
+  kube::Elector elector(api, std::move(lease), metrics, kube::system_clock(), [&](const std::string& why) {
+    log::info("waiting for the operator's end", {{"object", options.ns}, {"message", why}});
+  });
   auto leadership = elector.lead([](const std::string& why) { log::error("Lease lost", {{"message", why}}); }, stop);
   if (!leadership) return tl::unexpected(leadership.error());
   if (*leadership == nullptr) return fail("ended before it began: another operator leads");

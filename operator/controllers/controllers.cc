@@ -58,13 +58,13 @@ Result<plan::WorkloadPlan> plan_of_flavour(plan::WorkloadView& view, const plan:
                                            const std::set<std::string>& labels) {
   if (labels.size() > 1) return fail("");  // a condition of its own
   const std::string label = labels.empty() ? "" : *labels.begin();
-  const auto flavour = render::parse_flavour(label);
+  const auto flavour = model::parse_flavour(label);
   if (!flavour) {
-    return fail("label meshauth.dev/flavour is {}; {} would be right", in_quotes(label), render::kFlavourNames);
+    return fail("label meshauth.dev/flavour is {}; {} would be right", in_quotes(label), model::kFlavourNames);
   }
   view.flavour = *flavour;
   auto plan = plan::plan_workload(view, mesh);
-  if (plan && plan->flavour_limit.empty() && *flavour == render::Flavour::NginxPlus) {
+  if (plan && plan->flavour_limit.empty() && *flavour == model::Flavour::NginxPlus) {
     plan->flavour_limit = "no sidecar runs NGINX Plus; write its files with meshauthctl render --flavour NginxPlus";
   }
   return plan;
@@ -273,8 +273,9 @@ void Controllers::on_recorded(const std::string& workload, const std::string& re
     if (!touch) return;
     state.touched = revision;
     overdue = state.touch_due != plan::Time{} && state.touch_due <= world_.now();
-    if (state.touch_due == plan::Time{})
-      state.touch_due = world_.now() + kTouchGrace;  // edits without end put nothing off
+    // Edits without end put nothing off, nor does what a restart waits for.
+    const auto due = world_.now() + kTouchGrace;
+    if (state.touch_due == plan::Time{} || state.touch_due > due) state.touch_due = due;
   });
   if (overdue) queue_.add({Kind::Workload, workload});
   if (touch && !overdue) queue_.add_after({Kind::Workload, workload}, kTouchGrace);

@@ -185,6 +185,21 @@ TEST_CASE_FIXTURE(
   CHECK(after.touched.size() == 2);
 }
 
+TEST_CASE_FIXTURE(RestartFixture, "an edit soon after a restart does not wait until streams could be back") {
+  see("a", recorded);
+  see("connected", recorded);
+  start();
+  next.controllers.on_recorded("shop/orders", "another", {});
+  CHECK(next.later.back() == std::pair{Key{Kind::Workload, "shop/orders"}, std::chrono::milliseconds(2'000)});
+  next.controllers.on_ack("shop/orders", "shop/connected", {"another", bundle::Outcome::Applied, "", {}, {}});
+  pass_after(Seconds(1));
+  CHECK(after.touched.empty());
+  pass_after(Seconds(1));
+  CHECK(after.touched == Touches{{"shop/a", "another"}});
+  pass_after(Seconds(60));
+  CHECK(after.touched.size() == 1);
+}
+
 TEST_CASE_FIXTURE(RestartFixture, "an edit after a restart touches as always") {
   see("a", recorded);
   start();

@@ -65,7 +65,8 @@ Result<Object> Elector::try_once(LeaseWatch& watch, std::string& why, const std:
     if (!read) return tl::unexpected(read.error());
     record = std::move(*read);
     // Our own identity: this process is new, whoever wrote that is not there any more.
-    if (record.holder != options_.identity && !watch.free(record, clock_.now())) {
+    const bool free = record.holder == options_.identity || watch.free(record, clock_.now());
+    if (!free && !(options_.has_ended && options_.has_ended(record.holder))) {
       why = fmt::format("{} holds Lease {}/{}", in_quotes(record.holder), options_.ns, options_.name);
       return Object();
     }

@@ -26,6 +26,8 @@ struct LeaseOptions {
   std::chrono::seconds renew_deadline{10};  ///< without a renewal for this long leadership is lost
   std::chrono::seconds retry{2};            ///< between two renewals, and between two tries to get it
   std::uint64_t min_term = 0;               ///< --min-term: no smaller term is taken
+  /// Is it certain that this holder has ended? Then its time is not waited for. Empty: it never is.
+  std::function<bool(const std::string& holder)> has_ended = nullptr;
 };
 
 /// What a Lease (coordination.k8s.io/v1) says.

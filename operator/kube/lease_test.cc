@@ -142,6 +142,28 @@ TEST_CASE("a second process waits while the first renews, and takes over when it
   CHECK(waits.front().find("\"other\" holds Lease n/mesh-auth-operator") != std::string::npos);
 }
 
+TEST_CASE("a holder that has ended for certain is not waited for, and another one is") {
+  LeaseFixture f;
+  f.server->put(kPath,
+                {{"metadata",
+                  {{"namespace", "n"}, {"name", "mesh-auth-operator"}, {"annotations", {{"meshauth.dev/term", "7"}}}}},
+                 {"spec", {{"holderIdentity", "other"}, {"leaseDurationSeconds", 15}, {"renewTime", "x"}}}});
+  auto options = f.options("me");
+  std::atomic<bool> ended{false};
+  std::atomic<int> asked{0};
+  options.has_ended = [&](const std::string& holder) { return ++asked, ended && holder == "other"; };
+  const auto began = f.clock.now();
+  std::unique_ptr<Leadership> leadership;
+  std::jthread candidate([&] { leadership = f.lead(options); });
+  REQUIRE(f.until([&] { return asked > 1; }));
+  CHECK(f.spec()["holderIdentity"] == "other");
+  ended = true;
+  REQUIRE(f.until([&] { return f.spec()["holderIdentity"] == "me"; }));
+  CHECK(f.clock.now() - began < seconds(15));
+  candidate.join();
+  CHECK(leadership->term() == 8);
+}
+
 TEST_CASE("of two that try at once one wins, and the terms differ") {
   LeaseFixture f;
   // Between the loser's read and its write another process takes the Lease and gives it back.

@@ -25,7 +25,7 @@ constexpr std::size_t kMaxTrustBytes = 256 * 1024;
 Status check_files(const Options& options) {
   if (::access(options.nginx.c_str(), X_OK) != 0)
     return fail("--nginx: {} is no program; install nginx", options.nginx);
-  const bool by_module = options.flavour == render::Flavour::Module;
+  const bool by_module = options.flavour == model::Flavour::Module;
   if (by_module && ::access(options.module.c_str(), R_OK) != 0)
     return fail("--module: {} cannot be read", options.module);
   const auto conf = options.templates + "/nginx.conf.mustache";

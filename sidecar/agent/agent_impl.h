@@ -47,7 +47,7 @@ class Agent::Impl {
   void receive_reports();
 
   // In their place, before a stock nginx.
-  bool decides() const { return options_.flavour == render::Flavour::AuthRequest; }
+  bool decides() const { return options_.flavour == model::Flavour::AuthRequest; }
   Status open_decisions();
   void watch_stock_workers();
   void note_stock_workers(double swap_ms);

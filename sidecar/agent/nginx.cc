@@ -71,7 +71,7 @@ Status Nginx::write_folder(const std::string& folder) const {
 Status Nginx::write_auth_conf(const std::string& folder, const std::string& auth_conf) const {
   if (const auto written = write_file(folder + "/auth.conf", auth_conf); !written) return written;
   if (const auto written = write_file(folder + "/auth.grpc.conf", grpc_auth_conf(auth_conf)); !written) return written;
-  const bool by_module = options_.flavour == render::Flavour::Module;
+  const bool by_module = options_.flavour == model::Flavour::Module;
   const std::string_view directive = by_module ? "mesh_auth_conf" : "proxy_set_header Mesh-Auth-Conf";
   return write_file(folder + "/auth.digest.conf",
                     fmt::format("{} {};\n", directive, bundle::auth_conf_digest(auth_conf)));

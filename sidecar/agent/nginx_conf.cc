@@ -76,8 +76,8 @@ Result<std::string> render_nginx_conf(const Options& options, const NginxPlace& 
                  {"has_resource_metadata", !options.resource_metadata.empty()},
                  {"metadata_path", resource ? resource->path : ""},
                  {"metadata_file", metadata_file(options)},
-                 {"by_module", options.flavour == render::Flavour::Module},
-                 {"by_agent", options.flavour == render::Flavour::AuthRequest},
+                 {"by_module", options.flavour == model::Flavour::Module},
+                 {"by_agent", options.flavour == model::Flavour::AuthRequest},
                  {"decisions", "unix:" + place.decisions},
                  {"refusals", refusals(options)},
                  {"servers", servers}};

@@ -81,7 +81,7 @@ TEST_CASE("nginx takes what is rendered, with every flag") {
 
 TEST_CASE("a stock nginx takes what is rendered for it, with every flag") {
   Place p;
-  p.options.flavour = render::Flavour::AuthRequest;
+  p.options.flavour = model::Flavour::AuthRequest;
   p.options.module = "/no/such/module";
   REQUIRE(write_file(p.place.folder + "/auth.digest.conf",
                      "proxy_set_header Mesh-Auth-Conf " + std::string(64, 'a') + ";\n"));

@@ -243,9 +243,9 @@ Status check(const Raw& raw, Options& options) {
     return fail("--instance is {}; a DNS label would be right", in_quotes(options.instance));
   }
   if (options.instance.empty()) options.instance = parts[1];
-  const auto flavour = render::parse_flavour(raw.flavour);
-  if (!flavour) return fail("--flavour is {}; {} would be right", in_quotes(raw.flavour), render::kFlavourNames);
-  if (*flavour == render::Flavour::NginxPlus) {
+  const auto flavour = model::parse_flavour(raw.flavour);
+  if (!flavour) return fail("--flavour is {}; {} would be right", in_quotes(raw.flavour), model::kFlavourNames);
+  if (*flavour == model::Flavour::NginxPlus) {
     return fail("--flavour is NginxPlus, which this agent does not run; Module or AuthRequest would be right");
   }
   options.flavour = *flavour;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/render/flavour.h"
+#include "core/model/flavour.h"
 #include "operator/log/log.h"
 #include "sidecar/agent/app_probe.h"
 
@@ -38,7 +38,7 @@ Result<OperatorUrl> parse_operator_url(std::string_view text);
 
 struct Options {
   std::string workload;  ///< namespace/name
-  render::Flavour flavour = render::Flavour::Module;
+  model::Flavour flavour = model::Flavour::Module;
   OperatorUrl operator_url;
   std::string token_file;
   std::string trust_file;

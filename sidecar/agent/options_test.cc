@@ -77,8 +77,8 @@ TEST_CASE("probes have names of their own") {
 }
 
 TEST_CASE("a flavour is one that this agent runs") {
-  CHECK(parse({"--map=80:81"}).options->flavour == render::Flavour::Module);
-  CHECK(parse({"--map=80:81", "--flavour=AuthRequest"}).options->flavour == render::Flavour::AuthRequest);
+  CHECK(parse({"--map=80:81"}).options->flavour == model::Flavour::Module);
+  CHECK(parse({"--map=80:81", "--flavour=AuthRequest"}).options->flavour == model::Flavour::AuthRequest);
   CHECK(parse({"--map=80:81", "--flavour=NginxPlus"}).text.find("Module or AuthRequest would be right") !=
         std::string::npos);
   CHECK(parse({"--map=80:81", "--flavour=auth"}).text.find("--flavour is \"auth\"") != std::string::npos);

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Between two requests of one connection, and for one answer: a steady load, no test of the machine.
+// Between two requests of one connection, and for one answer where nothing else was said: a steady load, no test of the machine.
 const (
-	between  = 5 * time.Millisecond
-	patience = 20 * time.Second
+	between = 5 * time.Millisecond
+	patient = 20 * time.Second
 )
 
 // tally is what was seen so far: how often each status came ("0": no answer),
@@ -55,8 +55,8 @@ func (seen *tally) serve(answer http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(answer).Encode(seen)
 }
 
-// load asks for url on four connections without end.
-func load(address, url string, headers []string) {
+// load asks for url on four connections without end, and waits so long for each answer.
+func load(patience time.Duration, address, url string, headers []string) {
 	seen := &tally{Statuses: map[int]int{}, Failures: []string{}, Changes: []change{}}
 	for range 4 {
 		go func() {

@@ -2,9 +2,11 @@
 // container, one static file alone in its image:
 //
 //	box [pause]                      waits, and reaps what it inherits; also the first process of the node
-//	box serve ADDRESS                an application: answers with what it received
+//	box serve ADDRESS                an application: answers with what it received, and writes a line where that is below /hook/
 //	box ask URL [HEADER: VALUE]...   one request; prints its status
+//	box client ADDRESS               one request for each that it gets, as that says: {"url", "headers"}; answers with {"status", "error"}
 //	box load ADDRESS URL [H: V]...   asks without end; serves what it counted on ADDRESS
+//	box hurry ADDRESS URL [H: V]...  the same, and waits for a second alone: for who asks before there is anybody
 package main
 
 import (
@@ -20,7 +22,7 @@ import (
 	"time"
 )
 
-const usage = "usage: box [pause] | serve ADDRESS | ask URL [HEADER]... | load ADDRESS URL [HEADER]..."
+const usage = "usage: box [pause] | serve ADDRESS | ask URL [HEADER]... | client ADDRESS | load|hurry ADDRESS URL [HEADER]..."
 
 func main() {
 	arguments := os.Args[1:]
@@ -35,8 +37,12 @@ func main() {
 		serve(arguments[0])
 	case verb == "ask" && len(arguments) >= 1:
 		ask(arguments[0], arguments[1:])
+	case verb == "client" && len(arguments) == 1:
+		answerQuestions(arguments[0])
 	case verb == "load" && len(arguments) >= 2:
-		load(arguments[0], arguments[1], arguments[2:])
+		load(patient, arguments[0], arguments[1], arguments[2:])
+	case verb == "hurry" && len(arguments) >= 2:
+		load(time.Second, arguments[0], arguments[1], arguments[2:])
 	default:
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
@@ -67,6 +73,9 @@ func pause() {
 
 func serve(address string) {
 	handler := func(answer http.ResponseWriter, request *http.Request) {
+		if strings.HasPrefix(request.URL.Path, "/hook/") {
+			fmt.Println("asked for", request.URL.Path)
+		}
 		seen := map[string]any{"method": request.Method, "path": request.RequestURI, "headers": request.Header}
 		answer.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(answer).Encode(seen)

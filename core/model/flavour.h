@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace meshauth::render {
+namespace meshauth::model {
 
 enum class Flavour : std::uint8_t {
   Module,       ///< our module in nginx decides
@@ -23,4 +23,4 @@ constexpr std::optional<Flavour> parse_flavour(std::string_view text) noexcept {
   return std::nullopt;
 }
 
-}  // namespace meshauth::render
+}  // namespace meshauth::model
