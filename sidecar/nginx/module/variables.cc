@@ -104,9 +104,6 @@ Text audit_rule(ngx_http_request_t*, RequestState& s) {
   if (!s.outcome().audit || s.outcome().audit->policy.empty()) return {};
   return Text::make(engine::harmless(s.outcome().audit->policy + ":" + s.outcome().audit->rule));
 }
-Text log_it(ngx_http_request_t*, RequestState& s) {
-  return Text::keep(s.logged ? "1" : "");
-}
 
 struct Variable {
   std::string_view name;
@@ -129,7 +126,6 @@ constexpr Variable kVariables[] = {
     {"mesh_auth_microseconds", microseconds},
     {"mesh_auth_audit_decision", audit_decision},
     {"mesh_auth_audit_rule", audit_rule},
-    {"mesh_auth_log", log_it},
     {"mesh_auth_trace_id", trace_id},
     {"mesh_auth_traceparent", traceparent},
 };
@@ -139,6 +135,17 @@ ngx_int_t read_variable(ngx_http_request_t* r, ngx_http_variable_value_t* v, uin
     RequestState* state = find_state(r);
     return set(r, v, state ? kVariables[data].read(r, *state) : Text{});
   });
+}
+
+/// Asked for by every request, and so without the way through the table.
+ngx_int_t read_log(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t) noexcept {
+  const RequestState* state = find_state(r);
+  v->data = reinterpret_cast<u_char*>(const_cast<char*>("1"));
+  v->len = state && state->logged ? 1 : 0;
+  v->valid = 1;
+  v->no_cacheable = 1;
+  v->not_found = 0;
+  return NGX_OK;
 }
 
 ngx_int_t read_workload(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t) noexcept {
@@ -198,7 +205,7 @@ bool add(ngx_conf_t* cf, std::string_view name, ngx_http_get_variable_pt handler
 }  // namespace
 
 ngx_int_t add_variables(ngx_conf_t* cf) noexcept {
-  bool added = add(cf, "mesh_auth_workload", read_workload, 0, 0) &&
+  bool added = add(cf, "mesh_auth_workload", read_workload, 0, 0) && add(cf, "mesh_auth_log", read_log, 0, 0) &&
                add(cf, kClaim, read_claim, 0, NGX_HTTP_VAR_PREFIX) &&
                add(cf, kHeader, read_header, 0, NGX_HTTP_VAR_PREFIX);
   for (std::size_t i = 0; i < std::size(kVariables); ++i) {
