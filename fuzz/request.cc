@@ -88,21 +88,23 @@ std::size_t credentials(const std::vector<engine::Header>& headers) {
   return count;
 }
 
-bool check_tokens(const std::vector<engine::Header>& headers) {
+/// What one might take for a token, if there is anything.
+enum class Seen : std::uint8_t { Nothing, NoToken, Token };
+
+Seen check_tokens(const std::vector<engine::Header>& headers) {
   engine::ProviderMask all(4, true);
   const auto found = engine::TokenSources(snapshot().providers(), all).find(headers);
   const std::size_t count = credentials(headers);
   if (!found) {
     FUZZ_CHECK(reason_status(found.error()) == 400 || found.error() == Reason::token_too_large);
     FUZZ_CHECK(count > 0);
-    return true;
+    return Seen::NoToken;
   }
   FUZZ_CHECK(count == (*found ? 1 : 0));
-  if (!*found) return false;
+  if (!*found) return Seen::Nothing;
   const std::string_view token = (*found)->token;
-  FUZZ_CHECK(!token.empty() && token.size() <= jose::kMaxTokenBytes);
-  FUZZ_CHECK(token.find_first_of(" \t,;\"\r\n") == std::string_view::npos);
-  return true;
+  FUZZ_CHECK(token.size() <= jose::kMaxTokenBytes);
+  return engine::is_token(token) ? Seen::Token : Seen::NoToken;
 }
 
 void check_host(const engine::Target& target, std::vector<engine::Header> headers) {
@@ -135,12 +137,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     names.push_back(to_lower(lines[i].substr(0, colon)));
     headers.push_back({names.back(), lines[i].substr(colon + 1)});
   }
-  const bool presented = check_tokens(headers);
+  const Seen seen = check_tokens(headers);
   const auto target = engine::split_target(lines[0]);
   if (target) check_host(*target, headers);
   const engine::Outcome outcome = engine::decide(snapshot(), {"GET", lines[0], headers, {}, 8080}, 1000, {}, nullptr);
   FUZZ_CHECK(outcome.allow == (outcome.reason == Reason::none));
   FUZZ_CHECK(!outcome.caller);  // there is no key
-  if (outcome.allow) FUZZ_CHECK(!presented && target && target->path.starts_with("/public"));
+  if (outcome.allow) FUZZ_CHECK(seen == Seen::Nothing && target && target->path.starts_with("/public"));
+  if (seen == Seen::NoToken) FUZZ_CHECK(outcome.status() == 400 || outcome.reason == Reason::token_too_large);
   return 0;
 }
