@@ -136,10 +136,11 @@ def uncached_and_peers(bench: Bench, minutes: float) -> list[Row]:
     envoy = Row("CPU added per uncached request: ours / Envoy jwt_authn + rbac", "ratio", 1.0, False, 0.01)
     njs = Row("CPU added per uncached request: ours / njs", "ratio", 0.1, False, 0.01)
     envoy_cache = Row("CPU added per cached request: ours / Envoy with its token cache", "ratio", 0.1, False, 0.01)
-    rows = [verify, haproxy, envoy, njs, envoy_cache]
+    service = Row("CPU added per uncached request: ours / auth_request to a local service (our agent)", "ratio", 1.0, False, 0.01)
+    rows = [verify, haproxy, envoy, njs, service, envoy_cache]
     standing = {"plain": lambda: stand.nginx("plain"), "ours": lambda: stand.nginx("ours"),
                 "envoy": lambda: stand.envoy(False), "envoy cache": lambda: stand.envoy(True, cached=True)}
-    fresh = {"plain": lambda: stand.nginx("plain"), "ours": lambda: stand.nginx("ours"), "njs": lambda: stand.nginx("njs"),
+    fresh = {"plain": lambda: stand.nginx("plain"), "ours": lambda: stand.nginx("ours"), "njs": lambda: stand.nginx("njs"), "auth_request": stand.auth_request,
              "haproxy": lambda: stand.haproxy(False), "haproxy checks": lambda: stand.haproxy(True),
              "envoy": lambda: stand.envoy(False), "envoy checks": lambda: stand.envoy(True)}
     table: dict[str, list[float]] = {}
@@ -156,6 +157,7 @@ def uncached_and_peers(bench: Bench, minutes: float) -> list[Row]:
             haproxy.values.append(ours / (costs["haproxy checks once"] - costs["haproxy once"]))
             envoy.values.append(ours / (costs["envoy checks once"] - costs["envoy once"]))
             njs.values.append(ours / (costs["njs once"] - costs["plain once"]))
+            service.values.append(ours / (costs["auth_request once"] - costs["plain once"]))
             envoy_cache.values.append((costs["ours"] - costs["plain"]) / (costs["envoy cache"] - costs["envoy"]))
 
         until(rows, minutes, one_round)

@@ -13,6 +13,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from tokens import AUDIENCE, ISSUER, SCOPE, Issuer
@@ -51,25 +53,33 @@ def cpu_seconds(pids: list[int]) -> float:
     return total / 1e9
 
 
+def descendants(pid: int) -> list[int]:
+    out = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            out += [child, *descendants(child)]
+    return out
+
+
 class Proxy:
     """One running program and the processes whose time counts."""
 
-    def __init__(self, argv: list[str], port: int, folder: Path, core: int, whole: bool = False) -> None:
+    def __init__(self, argv: list[str | Path], port: int, folder: Path, core: int, whole: bool = False) -> None:
+        """whole: the process that is started and all that it starts; else nginx's workers."""
         self.port = port
         log = open(folder / "log", "w")
         self.process = subprocess.Popen(
             ["taskset", "-c", str(core), *argv], stdout=log, stderr=subprocess.STDOUT, cwd=folder
         )
         await_port(port, self.process)
-        self.pids = [self.process.pid] if whole else self._workers()
+        self.pids = [self.process.pid, *descendants(self.process.pid)] if whole else self._workers()
 
     def _workers(self) -> list[int]:
         """Of nginx, whose master listens before it has any."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         end = time.monotonic() + 20
         while time.monotonic() < end:
-            if pids := children.read_text().split():
-                return [int(pid) for pid in pids]
+            if pids := descendants(self.process.pid):
+                return pids
             time.sleep(0.01)
         raise RuntimeError("nginx has no worker")
 
@@ -156,6 +166,33 @@ http {{ {http} {upstream}
 
     def _one_line_key(self) -> str:
         return "".join(line for line in self.issuer.pem.splitlines() if "KEY" not in line)
+
+    # --- nginx's auth_request and a local service: our agent, which decides with the same engine
+
+    def auth_request(self) -> Proxy:
+        port, place = free_port(), self.place()
+        (place / "token").write_text("a-secret-of-more-than-16-bytes\n")
+        argv = [BUILD / "bin" / "mesh-auth-agent", "--flavour=AuthRequest", "--workload=shop/orders", f"--operator=https://127.0.0.1:{free_port()}",
+                f"--token-file={place}/token", f"--trust={self.folder}/trust.json", f"--bundle-dir={self.folder}/bundle",
+                f"--work-dir={place}/work", f"--templates={REPO}/templates", "--workers=1",
+                f"--health-listen=127.0.0.1:{free_port()}", f"--map=127.0.0.1:{port}:{self.backend}"]
+        proxy = Proxy(argv, port, place, PROXY_CORE, whole=True)
+        self._await_answer(proxy)
+        proxy.pids = [proxy.process.pid, *descendants(proxy.process.pid)]
+        return proxy
+
+    def _await_answer(self, proxy: Proxy) -> None:
+        """With the bundle in force, what is no token is refused as that, not with 500."""
+        asked = urllib.request.Request(f"http://127.0.0.1:{proxy.port}/orders/7", headers={"Authorization": "Bearer a.b.c"})
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                urllib.request.urlopen(asked, timeout=5)
+            except urllib.error.HTTPError as answer:
+                if answer.code == 401:
+                    return
+            time.sleep(0.02)
+        raise RuntimeError("the agent decides nothing")
 
     # --- HAProxy
 
