@@ -73,6 +73,7 @@ MUTANTS = [
     ("answer_cache.cc", "    tell(set.ways[into]);\n", "", "what was given is not counted"),
     ("snapshot.cc", "  names.insert(engine_.condition_headers().begin(), engine_.condition_headers().end());\n", "", "a header of a rule makes no difference"),
     ("snapshot.cc", "names.insert(source.at.cookie.empty() ? source.at.header : \"cookie\")", "names.insert(source.at.header)", "a cookie makes no difference"),
+    ("snapshot.cc", "(c >= '0' && c <= '9') ? c : '-';", "(c >= '0' && c <= '9') ? c : c;", "another spelling of a header of ours"),
     # what is delivered
     ("request_line.cc", "if (parts->path != \"/\") return false;", "", "a path that nginx took for none"),
     ("request_line.cc", "} else if (!unparsed_uri.starts_with(parts->path)) {", "} else if (false) {", "another path of the same length is delivered"),

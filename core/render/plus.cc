@@ -38,6 +38,14 @@ class Maps {
   std::string any_of(const std::string& name, const std::vector<std::string>& inputs) {
     return add(name, inputs, {"~1"}, "1", "0");
   }
+  /// A text that never changes. input: any variable.
+  std::string constant(const std::string& name, const std::string& input, std::string_view text) {
+    return add(name, {input}, {}, "", text);
+  }
+  /// 1 where the key fits the inputs, one after the other.
+  std::string joined_key(const std::string& name, const std::vector<std::string>& inputs, const std::string& key) {
+    return add(name, inputs, {key}, "1", "0");
+  }
   json take() { return std::move(maps_); }
 
  private:
@@ -83,6 +91,8 @@ class Builder {
   Status check_from(const Place& place, const model::From& from) const;
   Result<std::string> add_from(const Place& place, const std::string& name, const model::From& from);
   Result<std::string> add_to(const Place& place, const std::string& name, const model::To& to);
+  Status add_hosts(const Place& place, const std::string& name, const model::To& to, std::vector<std::string>& parts);
+  std::string one_host();
   Status add_rule(const Place& place, const model::Rule& rule);
   Result<std::vector<std::string>> path_keys(const Place& place, std::string_view field,
                                              const std::vector<std::string>& patterns) const;
@@ -98,6 +108,7 @@ class Builder {
   json claims_ = json::array();
   std::vector<std::string> valid_, allows_, denies_;
   std::size_t rules_ = 0;
+  bool by_host_ = false;  ///< some rule looks at the host
 };
 
 Status Builder::check_provider(const Place& at) const {
@@ -196,9 +207,35 @@ Result<std::vector<std::string>> Builder::path_keys(const Place& at, std::string
   return keys;
 }
 
+Status Builder::add_hosts(const Place& at, const std::string& name, const model::To& to,
+                          std::vector<std::string>& parts) {
+  const auto keys_of = [&](std::string_view field, const std::vector<std::string>& hosts) {
+    Result<std::vector<std::string>> keys;
+    for (const std::string& host : hosts) {
+      auto key = host_key(host);
+      if (!key)
+        return Result<std::vector<std::string>>(
+            at.cannot(fmt::format("{} {}", field, host), "an address has several spellings"));
+      keys->push_back(std::move(*key));
+    }
+    return keys;
+  };
+  const auto hosts = keys_of("to.hosts", to.hosts), not_hosts = keys_of("to.notHosts", to.not_hosts);
+  if (!hosts) return tl::unexpected(hosts.error());
+  if (!not_hosts) return tl::unexpected(not_hosts.error());
+  if (!hosts->empty()) parts.push_back(maps_.any_key(name + "_host", "host", *hosts));
+  if (!not_hosts->empty()) parts.push_back(maps_.no_key(name + "_no_host", "host", *not_hosts));
+  by_host_ = by_host_ || !hosts->empty() || !not_hosts->empty();
+  return {};
+}
+
+/// Where nginx and a rule could think of two hosts, nobody passes, whatever the rule says.
+std::string Builder::one_host() {
+  return maps_.joined_key("mesh_auth_one_host", {"host", maps_.constant("mesh_auth_slash", "host", "/"), "http_host"},
+                          one_host_key());
+}
+
 Result<std::string> Builder::add_to(const Place& at, const std::string& name, const model::To& to) {
-  if (!to.hosts.empty()) return at.cannot("to.hosts", "nginx takes a request with two hosts");
-  if (!to.not_hosts.empty()) return at.cannot("to.notHosts", "nginx takes a request with two hosts");
   if (!to.ports.empty()) return at.cannot("to.ports", "which port is the application's is in your nginx.conf");
   if (!to.not_ports.empty()) return at.cannot("to.notPorts", "which port is the application's is in your nginx.conf");
   const auto paths = path_keys(at, "to.paths", to.paths), not_paths = path_keys(at, "to.notPaths", to.not_paths);
@@ -211,6 +248,7 @@ Result<std::string> Builder::add_to(const Place& at, const std::string& name, co
   if (!to.not_methods.empty()) {
     parts.push_back(maps_.no_key(name + "_no_method", "request_method", exact_keys(to.not_methods)));
   }
+  if (auto added = add_hosts(at, name, to, parts); !added) return tl::unexpected(added.error());
   if (!paths->empty()) parts.push_back(maps_.any_key(name + "_path", "request_uri", *paths));
   if (!not_paths->empty()) parts.push_back(maps_.no_key(name + "_no_path", "request_uri", *not_paths));
   return maps_.all_of(name, parts);
@@ -257,6 +295,7 @@ Status Builder::add_policy(const model::AccessPolicy& policy) {
 json Builder::values() {
   // Nothing fits an empty list: the value of a variable that is never 1.
   std::vector<std::string> all{"mesh_auth_plain"};
+  if (by_host_) all.push_back(one_host());
   all.push_back(allows_.empty() ? maps_.no_key("mesh_auth_allow", "mesh_auth_plain", {R"(~\A)"})
                                 : maps_.any_of("mesh_auth_allow", allows_));
   if (!denies_.empty()) {

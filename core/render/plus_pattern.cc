@@ -65,6 +65,18 @@ std::optional<std::string> path_key(std::string_view pattern) {
   return out;
 }
 
+std::optional<std::string> host_key(std::string_view pattern) {
+  if (pattern.starts_with('[')) return std::nullopt;
+  if (!pattern.starts_with("*.")) return exact_key(pattern);
+  return fmt::format(R"(~\A.+{}\z)", escape_regex(pattern.substr(1)));
+}
+
+std::string one_host_key() {
+  constexpr std::string_view kLabel = "[a-z0-9_-]{1,63}";
+  constexpr std::string_view kPort = R"((?:\d{0,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))";
+  return fmt::format(R"(~*\A(?=[^/]{{1,253}}/)((?:{0}\.)*{0})/\1\.?(?::{1})?\z)", kLabel, kPort);
+}
+
 std::string plain_path_key() {
   return fmt::format(R"(~\A(?:/(?!\.\.?(?:[/?]|\z)){}+)*/?(?:\?[^#]*)?\z)", kSegment);
 }

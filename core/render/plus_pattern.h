@@ -23,6 +23,14 @@ std::string scope_key(std::string_view scope);
 /// may spell in another way, which a map would not see.
 std::optional<std::string> path_key(std::string_view pattern);
 
+/// A host pattern against $host, which nginx has made lower case and whose last dot it has taken off. nullopt: an IPv6
+/// address, which a client may spell in other ways.
+std::optional<std::string> host_key(std::string_view pattern);
+
+/// "$host/$http_host" where both are one host, and a host that is decided on (policy::normalize_host): nginx itself
+/// takes a request whose target names another host than its Host.
+std::string one_host_key();
+
 /// A $request_uri whose path has one spelling: no %, no dot segment, no empty segment but the last.
 std::string plain_path_key();
 

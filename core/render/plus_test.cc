@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "core/render/plus_pattern.h"
 
 namespace meshauth::render {
@@ -54,6 +56,23 @@ TEST_CASE("what maps can say is said") {
   CHECK(limit(policy(deny)) == "");
 }
 
+TEST_CASE("where a rule is about hosts, everybody must have one host") {
+  const auto asked_for_one = [](const json& rule) {
+    const auto values = plus_values(policy(rule), {okta()});
+    REQUIRE(values);
+    const json& all = values->at("maps").back().at("inputs");
+    return std::find(all.begin(), all.end(), json{{"input", "mesh_auth_one_host"}}) != all.end();
+  };
+  json hosts = rule(), not_hosts = rule();
+  hosts["to"][0]["hosts"] = {"a.test"};
+  not_hosts["to"][0]["notHosts"] = {"*.a.test"};
+  CHECK_FALSE(asked_for_one(rule()));
+  CHECK(asked_for_one(hosts));
+  CHECK(asked_for_one(not_hosts));
+  CHECK(host_key("a.test") == R"(~\Aa\.test\z)");
+  CHECK(host_key("*.a.test") == R"(~\A.+\.a\.test\z)");
+}
+
 TEST_CASE("what a rule asks and maps cannot say is refused, by policy, rule and field") {
   struct Case {
     std::string field;
@@ -78,8 +97,11 @@ TEST_CASE("what a rule asks and maps cannot say is refused, by policy, rule and 
        }},
       {"from.identityProvider shop/other", [](json& r) { r["from"][0]["identityProvider"]["name"] = "other"; }},
       {"from of a Deny", [](json& r) { r["action"] = "Deny"; }},
-      {"to.hosts", [](json& r) { r["to"][0]["hosts"] = {"a.test"}; }},
-      {"to.notHosts", [](json& r) { r["to"][0]["notHosts"] = {"a.test"}; }},
+      {"to.hosts [::1]",
+       [](json& r) {
+         r["to"][0]["hosts"] = {"a.test", "[::1]"};
+       }},
+      {"to.notHosts [::1]", [](json& r) { r["to"][0]["notHosts"] = {"[::1]"}; }},
       {"to.ports", [](json& r) { r["to"][0]["ports"] = {80}; }},
       {"to.notPorts", [](json& r) { r["to"][0]["notPorts"] = {80}; }},
       {"to.paths /a b", [](json& r) { r["to"][0]["paths"] = {"/a b"}; }},

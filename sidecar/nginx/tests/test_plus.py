@@ -104,16 +104,16 @@ def stock(root, made):
     return Nginx(root, conf, port).start()
 
 
-def ask(nginx, method, target, claims, **more):
+def ask(nginx, method, target, claims, host="orders.test", **more):
     told = {"iss": "https://dev-1.okta.test/oauth2/default", "aud": "api://orders", "exp": "9", "alg": "ES256", "typ": "JWT", **claims, **more}
-    answer = nginx.request(target, method=method, headers=[(f"X-{name}", value) for name, value in told.items() if value])
+    answer = nginx.request(target, method=method, host=host, headers=[(f"X-{name}", value) for name, value in told.items() if value])
     return None if answer.status == 400 else answer.body.decode().split()
 
 
-def decide(method, target, claims):
+def decide(method, target, claims, host="orders.test"):
     done = subprocess.run(
         [MESHAUTHCTL, "decide", "-f", DATA / "in.yaml", "--workload", "shop/orders", "--provider", "shop/okta", "--claims", "/dev/stdin",
-         "--method", method, "--path", target, "--host", "orders.test", "--port", "8080"],
+         "--method", method, "--path", target, "--host", host, "--port", "8080"],
         input=json.dumps(claims), capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout, done.stderr
@@ -133,6 +133,32 @@ def test_the_maps_decide_as_we_do(root, made):
     for target in SPELLED:
         said = ask(nginx, "GET", target, {"scp": "orders:read"})
         assert said is None or said[0] == "0", target
+    assert nginx.stop() == []
+
+
+HOSTS = ["orders.test", "api.orders.test", "API.Orders.Test", "api.orders.test.", "api.orders.test:8080", "api.orders.test.:80", "xapi.orders.test"]
+HOSTS += ["api.orders.test.evil", "wild.test", "a.wild.test", "a.b.WILD.test", "awild.test", ".wild.test", "a..wild.test", "a.wild.test:65536"]
+HOSTS += ["public.test", "a.public.test", "shop.test", "SHOP.test:1", "blocked.test", "blocked.test.", "Blocked.test:443", "a.blocked.test"]
+HOSTS += ["a_b.wild.test", "a%2e.wild.test", "a;b.wild.test", "127.0.0.1", "api.orders.test:", f"{'a' * 64}.wild.test", f"{'a.' * 130}wild.test"]
+# What is refused though it would be decided: an address.
+ADDRESSES = ["[::1]", "[::1]:80"]
+
+
+def test_the_maps_tell_hosts_as_we_do(root, made):
+    nginx, reader, allowed = stock(root, made), {"scp": "orders:read"}, 0
+    for host, target in product(HOSTS, ["/hosted/1", "/inner/1", "/orders/1"]):
+        said, want = ask(nginx, "GET", target, reader, host), decide("GET", target, reader, host)
+        assert (said is not None and said[0] == "1") == want, (host, target, said)
+        allowed += want
+    assert allowed > 20
+    for host, target in product(ADDRESSES, ["/hosted/1", "/inner/1", "/orders/1"]):
+        assert ask(nginx, "GET", target, reader, host)[0] == "0"
+    two = [("api.orders.test", "orders.test"), ("orders.test", "api.orders.test"), ("a.wild.test", "b.wild.test"), ("shop.test", "other.test"), ("blocked.test", "orders.test"), ("orders.test", "blocked.test")]
+    for named, host in two:
+        for target in ("/hosted/1", "/inner/1", "/orders/1"):
+            said = ask(nginx, "GET", f"http://{named}{target}", reader, host)
+            assert said is None or said[0] == "0", (named, host, target)
+    assert ask(nginx, "GET", "http://a.wild.test/hosted/1", reader, "A.wild.test.:80")[0] == "1"
     assert nginx.stop() == []
 
 
