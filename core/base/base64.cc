@@ -19,8 +19,8 @@ using Digits = std::array<std::uint8_t, 256>;
 constexpr Digits reverse(std::string_view alphabet) {
   Digits digits{};
   for (auto& value : digits) value = kBad;
-  for (std::uint8_t digit = 0; digit < alphabet.size(); ++digit)
-    digits[static_cast<unsigned char>(alphabet[digit])] = digit;
+  for (std::size_t digit = 0; digit < alphabet.size(); ++digit)
+    digits[static_cast<unsigned char>(alphabet[digit])] = static_cast<std::uint8_t>(digit);
   return digits;
 }
 

@@ -82,6 +82,7 @@ std::shared_ptr<Caller> make_caller(const Snapshot& snapshot, std::string_view t
 
 std::vector<jose::Identity> map_again(const Snapshot& snapshot, const Caller& caller, simdjson::dom::element claims) {
   std::vector<jose::Identity> out;
+  out.reserve(caller.identities.size());
   for (const CallerIdentity& identity : caller.identities)
     out.push_back(jose::map_claims(snapshot.providers()[identity.index].mappings, claims, identity.index));
   return out;
