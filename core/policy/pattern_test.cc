@@ -78,6 +78,7 @@ TEST_CASE("a host pattern is exact, or one label or more below") {
       {"[0:0::1]", "[::1]", true},
       {"[::1]", "[::2]", false},
       {"*.com", "example.com", true},
+      {"*.example.com", ".example.com", false},
   };
   for (const auto& row : rows) {
     CAPTURE(row.pattern);
