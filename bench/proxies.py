@@ -5,6 +5,7 @@ Every check is the same: signature, alg, exp, iss, aud, and scope orders:read. N
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -54,10 +55,12 @@ def cpu_seconds(pids: list[int]) -> float:
 
 
 def descendants(pid: int) -> list[int]:
+    """Those of a process that ends meanwhile are left out."""
     out = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            out += [child, *descendants(child)]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                out += [child, *descendants(child)]
     return out
 
 

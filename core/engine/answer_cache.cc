@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace meshauth::engine {
@@ -40,22 +41,49 @@ std::uint8_t bits_of(const Options& options) noexcept {
                                    (allow.double_slash ? 4 : 0) | (options.preflight == Preflight::Pass ? 8 : 0));
 }
 
-/// Are the bytes at `at` those of the text? Then `at` moves behind them. Most texts are short.
+constexpr std::uint16_t tag_of(std::uint64_t hash) noexcept {
+  return static_cast<std::uint16_t>(hash >> 16 | 1);
+}
+
+/// Are the bytes at `at` those of the text? Then `at` moves behind them.
 bool take(const char*& at, std::string_view text) noexcept {
-  const char* const a = std::exchange(at, at + text.size());
-  const char* const b = text.data();
-  const std::size_t size = text.size();
-  if (size > 16) return std::memcmp(a, b, size) == 0;
-  if (size >= 8)
-    return word_at<std::uint64_t>(a) == word_at<std::uint64_t>(b) &&
-           word_at<std::uint64_t>(a + size - 8) == word_at<std::uint64_t>(b + size - 8);
-  for (std::size_t i = 0; i < size; ++i) {
-    if (a[i] != b[i]) return false;
-  }
-  return true;
+  return std::memcmp(std::exchange(at, at + text.size()), text.data(), text.size()) == 0;
 }
 
 }  // namespace
+
+/// One block of memory: this, then method, target and the values of the lines.
+struct alignas(64) AnswerCache::Answer {
+  std::uint64_t version = 0;  ///< of the snapshot
+  double until = 0;           ///< unix seconds
+  std::uint64_t given = 0;    ///< not told yet
+  std::uint32_t refs = 1;     ///< the cache's is one
+  std::uint16_t port = 0, method_size = 0, target_size = 0;
+  std::uint8_t options = 0, lines = 0;
+  std::array<std::uint8_t, kMostLines> header{};
+  std::array<std::uint16_t, kMostLines> line_size{};
+  IpAddress peer;
+  std::shared_ptr<const Outcome> outcome;
+
+  char* text() noexcept { return reinterpret_cast<char*>(this + 1); }
+  const char* text() const noexcept { return reinterpret_cast<const char*>(this + 1); }
+
+  void release() noexcept {
+    if (--refs != 0) return;
+    this->~Answer();
+    ::operator delete(this, std::align_val_t(alignof(Answer)));
+  }
+};
+
+AnswerCache::Ref::Ref(Answer* answer) noexcept : answer_(answer) {
+  ++answer_->refs;
+}
+AnswerCache::Ref::~Ref() {
+  if (answer_ != nullptr) answer_->release();
+}
+const Outcome& AnswerCache::Ref::operator*() const noexcept {
+  return *answer_->outcome;
+}
 
 AnswerCache::AnswerCache(std::size_t answers, std::uint64_t seed, Count count)
     : seed_(seed),
@@ -63,9 +91,18 @@ AnswerCache::AnswerCache(std::size_t answers, std::uint64_t seed, Count count)
       sets_(std::bit_ceil(std::clamp<std::size_t>(answers, kWays, kMost) / kWays)),
       once_(kRemembered) {}
 
+AnswerCache::~AnswerCache() {
+  for (Set& set : sets_) {
+    for (Answer* answer : set.ways) {
+      if (answer != nullptr) answer->release();
+    }
+  }
+}
+
 void AnswerCache::read(const Snapshot& snapshot, const HttpRequest& request, const Options& options) {
   asked_.hash = 0;
   asked_.lines = 0;
+  asked_.bytes = request.method.size() + request.target.size();
   std::size_t total = 0;
   std::uint64_t hash = mixed_in(mixed_in(seed_ ^ bits_of(options), request.method), request.target);
   for (const Header& header : request.headers) {
@@ -74,10 +111,11 @@ void AnswerCache::read(const Snapshot& snapshot, const HttpRequest& request, con
     if (index == Snapshot::kNoHeader) continue;
     if (index == Snapshot::kOwnHeader || asked_.lines == kMostLines) return;
     asked_.line[asked_.lines++] = {index, header.value};
+    asked_.bytes += header.value.size();
     hash = mixed_in(hash ^ index, header.value);
   }
   // More than that in all of them may be more than decide() takes, and is no usual request.
-  if (total <= kMaxHeaderValueBytes) asked_.hash = hash | 1;
+  if (total <= kMaxHeaderValueBytes && asked_.bytes <= kMostBytes) asked_.hash = hash | 1;
 }
 
 bool AnswerCache::same(const Answer& answer, const HttpRequest& request) const {
@@ -89,46 +127,32 @@ bool AnswerCache::same(const Answer& answer, const HttpRequest& request) const {
   for (std::size_t i = 0; i < asked_.lines; ++i) {
     if (asked_.line[i].header != answer.header[i] || asked_.line[i].value.size() != answer.line_size[i]) return false;
   }
-  const char* at = answer.text.get();
+  const char* at = answer.text();
   if (!take(at, request.method) || !take(at, request.target)) return false;
   for (std::size_t i = 0; i < asked_.lines; ++i) {
-    std::string_view value = asked_.line[i].value;
-    if (i == answer.token_line) {
-      if (!take(at, value.substr(0, answer.token_at))) return false;
-      value.remove_prefix(answer.token_at);
-      if (std::memcmp(value.data(), answer.token.data(), answer.token.size()) != 0) return false;
-      value.remove_prefix(answer.token.size());
-    }
-    if (!take(at, value)) return false;
+    if (!take(at, asked_.line[i].value)) return false;
   }
   return true;
 }
 
-/// Asks for everything that will be looked at, at once: it is all cold, and each would be waited for.
-void AnswerCache::fetch(const Answer& answer) noexcept {
-  constexpr std::size_t kCacheLine = 64;
-  __builtin_prefetch(&answer.peer);
-  __builtin_prefetch(answer.text.get());
-  __builtin_prefetch(reinterpret_cast<const char*>(answer.outcome.get()) - 8, 1);  // make_shared counts before it
-  for (std::size_t at = 0; at < answer.token.size(); at += kCacheLine) __builtin_prefetch(answer.token.data() + at);
-}
-
-std::shared_ptr<const Outcome> AnswerCache::find(const Snapshot& snapshot, const HttpRequest& request,
-                                                 const Options& options, double now) {
+AnswerCache::Ref AnswerCache::find(const Snapshot& snapshot, const HttpRequest& request, const Options& options,
+                                   double now) {
   read(snapshot, request, options);
-  if (asked_.hash == 0) return nullptr;
+  if (asked_.hash == 0) return {};
   Set& set = set_of(asked_.hash);
   for (std::size_t i = 0; i < kWays; ++i) {
-    if (set.hashes[i] != asked_.hash) continue;
-    Answer& answer = set.ways[i];
-    fetch(answer);
+    if (set.tags[i] != tag_of(asked_.hash)) continue;
+    Answer& answer = *set.ways[i];
+    constexpr std::size_t kCacheLine = 64;
+    for (std::size_t at = 0; at < sizeof(Answer) + asked_.bytes; at += kCacheLine)
+      __builtin_prefetch(reinterpret_cast<const char*>(&answer) + at);
     if (answer.version == snapshot.version() && now < answer.until && answer.options == bits_of(options) &&
         same(answer, request)) {
       ++answer.given;
-      return answer.outcome;
+      return Ref(&answer);
     }
   }
-  return nullptr;
+  return {};
 }
 
 bool AnswerCache::asked_before() {
@@ -136,42 +160,23 @@ bool AnswerCache::asked_before() {
   return std::exchange(once_[(asked_.hash >> 1) % once_.size()], print) == print;
 }
 
-std::optional<AnswerCache::Answer> AnswerCache::make(const HttpRequest& request, const Outcome& outcome) const {
-  std::optional<Answer> out(std::in_place);
-  const std::string_view token = outcome.caller->token;
-  std::size_t bytes = request.method.size() + request.target.size();
-  std::size_t with_token = 0;
-  for (std::size_t i = 0; i < asked_.lines; ++i) {
-    const std::string_view value = asked_.line[i].value;
-    bytes += value.size();
-    const std::size_t at = value.find(token);
-    if (at == std::string_view::npos) continue;
-    ++with_token;
-    out->token_line = static_cast<std::uint8_t>(i);
-    out->token_at = static_cast<std::uint16_t>(at);
-  }
-  if (with_token != 1 || token.size() > kMostTokenBytes || bytes > kMostOtherBytes + token.size()) return std::nullopt;
-  out->text = std::make_unique<char[]>(bytes - token.size());
-  char* to = out->text.get();
+AnswerCache::Answer* AnswerCache::make(const HttpRequest& request) const {
+  void* const block = ::operator new(sizeof(Answer) + asked_.bytes, std::align_val_t(alignof(Answer)));
+  auto* const out = new (block) Answer;
+  char* to = out->text();
   const auto append = [&](std::string_view text) { to = std::copy(text.begin(), text.end(), to); };
   append(request.method);
   append(request.target);
   for (std::size_t i = 0; i < asked_.lines; ++i) {
-    std::string_view value = asked_.line[i].value;
     out->header[i] = static_cast<std::uint8_t>(asked_.line[i].header);
-    out->line_size[i] = static_cast<std::uint16_t>(value.size());
-    if (i == out->token_line) {
-      append(value.substr(0, out->token_at));
-      value.remove_prefix(out->token_at + token.size());
-    }
-    append(value);
+    out->line_size[i] = static_cast<std::uint16_t>(asked_.line[i].value.size());
+    append(asked_.line[i].value);
   }
   out->lines = static_cast<std::uint8_t>(asked_.lines);
   out->method_size = static_cast<std::uint16_t>(request.method.size());
   out->target_size = static_cast<std::uint16_t>(request.target.size());
   out->peer = request.peer;
   out->port = request.port;
-  out->token = token;
   return out;
 }
 
@@ -180,44 +185,46 @@ void AnswerCache::keep(const Snapshot& snapshot, const HttpRequest& request, con
   const bool plain = outcome->allow && outcome->caller && !outcome->token_failed && !outcome->audit;
   // Where an audit policy names a provider of its own, another look at the token is compared with this one each time.
   if (asked_.hash == 0 || !plain || snapshot.views_differ() || !asked_before()) return;
-  auto answer = make(request, *outcome);
-  if (!answer) return;
-  answer->version = snapshot.version();
-  answer->until = std::min(outcome->caller->expires, snapshot.next_stale(now));
-  answer->options = bits_of(options);
-  answer->outcome = outcome;
   Set& set = set_of(asked_.hash);
   const auto old = [&](std::size_t i) {
-    return set.hashes[i] == 0 || set.ways[i].version != snapshot.version() || now >= set.ways[i].until;
+    return set.tags[i] == 0 || set.ways[i]->version != snapshot.version() || now >= set.ways[i]->until;
   };
   std::size_t into = next_victim_++ % kWays;
   for (std::size_t i = 0; i < kWays; ++i) {
     if (old(i)) into = i;
   }
-  if (set.hashes[into] == 0) {
-    ++size_;
-  } else {
-    tell(set.ways[into]);
-  }
-  set.hashes[into] = asked_.hash;
-  set.ways[into] = std::move(*answer);
+  Answer* const answer = make(request);
+  answer->version = snapshot.version();
+  answer->until = std::min(outcome->caller->expires, snapshot.next_stale(now));
+  answer->options = bits_of(options);
+  answer->outcome = outcome;
+  if (set.tags[into] != 0) drop(set, into);
+  set.tags[into] = tag_of(asked_.hash);
+  set.ways[into] = answer;
+  ++size_;
 }
 
-void AnswerCache::tell(Answer& answer) const {
+/// Of a way that is not empty.
+void AnswerCache::drop(Set& set, std::size_t way) {
+  Answer& answer = *set.ways[way];
   if (answer.given != 0) count_(*answer.outcome, std::exchange(answer.given, 0));
+  set.tags[way] = 0;
+  set.ways[way] = nullptr;
+  --size_;
+  answer.release();
 }
 
 void AnswerCache::settle(std::uint64_t version, double now) {
   if (size_ == 0) return;
   for (Set& set : sets_) {
     for (std::size_t i = 0; i < kWays; ++i) {
-      if (set.hashes[i] == 0) continue;
-      Answer& answer = set.ways[i];
-      tell(answer);
-      if (answer.version == version && now < answer.until) continue;
-      set.hashes[i] = 0;
-      answer = {};
-      --size_;
+      if (set.tags[i] == 0) continue;
+      Answer& answer = *set.ways[i];
+      if (answer.version != version || now >= answer.until) {
+        drop(set, i);
+      } else if (answer.given != 0) {
+        count_(*answer.outcome, std::exchange(answer.given, 0));
+      }
     }
   }
 }

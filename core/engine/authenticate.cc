@@ -155,7 +155,7 @@ policy::Decision decide_for(const Snapshot& snapshot, View view, const Authentic
   if (who.some_stale) return engine.decide(*match_of(snapshot, who), request);
   Caller::Memo& memo = who.caller->memo[static_cast<std::size_t>(view)];
   if (memo.source != who.source_index || !memo.match) {
-    memo.match = match_of(snapshot, who);
+    memo.match = snapshot.shared(match_of(snapshot, who));
     memo.source = who.source_index;
   }
   return engine.decide(*memo.match, request);

@@ -92,6 +92,14 @@ std::shared_ptr<const Issuer> Snapshot::issuer(std::string_view name) const {
   return std::make_shared<const Issuer>(Issuer{std::string(name), other_issuer_.generation});
 }
 
+std::shared_ptr<const policy::Match> Snapshot::shared(std::shared_ptr<const policy::Match> match) const {
+  for (const auto& last : last_matches_) {
+    if (last && policy::same_match(*last, *match)) return last;
+  }
+  last_matches_[next_match_++ % last_matches_.size()] = match;
+  return match;
+}
+
 void Snapshot::index_headers() {
   std::set<std::string> names = {"host"};
   for (const auto& source : all_sources_.sources())

@@ -59,6 +59,9 @@ class Snapshot {
   /// Some provider is named by audit policies alone, so that the two views may see different callers.
   bool views_differ() const { return views_differ_; }
 
+  /// The same match, of an earlier caller if one of the last few has it: most callers of a workload are alike.
+  std::shared_ptr<const policy::Match> shared(std::shared_ptr<const policy::Match> match) const;
+
   /// Matches of a caller without a principal.
   const policy::Match& anonymous() const { return *anonymous_; }
 
@@ -111,6 +114,8 @@ class Snapshot {
   TokenSources all_sources_, enforced_sources_;
   bool views_differ_ = false;
   std::shared_ptr<const policy::Match> anonymous_;
+  mutable std::array<std::shared_ptr<const policy::Match>, 8> last_matches_;
+  mutable std::size_t next_match_ = 0;
   std::vector<std::string> identity_headers_, deciding_headers_;  // the latter by length
   std::uint64_t own_lengths_ = 0;            // bit n: an identity header has n bytes; the last bit: that many or more
   std::array<std::size_t, 64> by_length_{};  // the first deciding header of n bytes; of the last: that many or more

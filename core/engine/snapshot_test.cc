@@ -75,3 +75,15 @@ TEST_CASE("a provider that never goes stale needs nobody to say so") {
   CHECK_FALSE(snapshot.stale(0, kNow));
   CHECK(snapshot.stale(1, kNow));
 }
+
+TEST_CASE("callers of whom the policies say the same share what they say") {
+  const auto snapshot = one_rule_mesh().snapshot();
+  const auto& engine = snapshot->engine();
+  policy::Identity okta;
+  okta.provider = "ns/okta";
+  const auto nobody = snapshot->shared(engine.match({}));
+  const auto first = snapshot->shared(engine.match({{okta}, {}}));
+  CHECK(first != nobody);
+  CHECK(snapshot->shared(engine.match({{okta}, {}})) == first);
+  CHECK(snapshot->shared(engine.match({})) == nobody);
+}

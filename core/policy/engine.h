@@ -61,6 +61,9 @@ struct Decision {
 /// A principal's matches: which entries of `from` hold, computed once per token and kept with it.
 struct Match;
 
+/// Do the two say the same, so that one may stand for the other?
+bool same_match(const Match& a, const Match& b);
+
 class Engine {
  public:
   explicit Engine(CompiledPolicy policy);

@@ -45,6 +45,10 @@ RuleResult compare_rule(const RuleMatch& rule, const std::map<std::uint32_t, con
 
 }  // namespace
 
+bool same_match(const Match& a, const Match& b) {
+  return a == b;
+}
+
 bool holds(const model::ListMatch& wanted, const std::vector<std::string>* given) {
   static const std::vector<std::string> kNothing;
   const auto& have = given == nullptr ? kNothing : *given;

@@ -30,6 +30,8 @@ struct Match {
       scope_entries;  ///< by such a rule: its first entry that fails so
   std::vector<std::pair<std::uint32_t, std::vector<std::string>>>
       scopes;  ///< by provider, where scope_only is not empty
+
+  friend bool operator==(const Match&, const Match&) = default;
 };
 
 enum class FromResult : std::uint8_t { Fails, FailsByScopes, Holds };

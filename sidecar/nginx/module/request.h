@@ -22,7 +22,7 @@ struct RequestState {
   std::unique_ptr<const Trace> trace{};
   ngx_event_t* expiry = nullptr;  ///< of an upgraded connection's token; in the pool
 
-  const engine::Outcome& outcome() const { return *answer.outcome; }
+  const engine::Outcome& outcome() const { return answer.again ? *answer.again : *answer.outcome; }
 };
 
 /// Null: nothing was decided yet.

@@ -13,7 +13,7 @@ constexpr ngx_msec_t kTick = 1000;      // milliseconds; how late a change is se
 constexpr ngx_msec_t kDrain = 100;      // milliseconds that requests begun before the end of listening may need
 constexpr double kLasting = 2;          // seconds after which a pair of files is not being replaced any more
 constexpr std::size_t kMaxPending = 4;  // reports of state kept for an agent that is not there
-constexpr std::size_t kBytesPerAnswer = 16 * 1024;  // of the token cache: one answer is kept for that much of it
+constexpr std::size_t kBytesPerAnswer = 32 * 1024;  // of the token cache: one answer is kept for that much of it
 constexpr std::uint32_t kWatched = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR;
 
 std::uint64_t random_seed() {
@@ -95,7 +95,7 @@ bool Worker::start() {
 Answered Worker::decide(const engine::HttpRequest& request, const engine::Options& options) {
   const double at = now();
   if (fits_) {
-    if (auto again = answers_.find(*snapshot_, request, options, at)) return {std::move(again), true, 0};
+    if (auto again = answers_.find(*snapshot_, request, options, at)) return {nullptr, std::move(again), 0};
   }
   return decide_anew(request, options, at);
 }
@@ -115,7 +115,7 @@ Answered Worker::decide_anew(const engine::HttpRequest& request, const engine::O
   if (fits_) answers_.keep(*snapshot_, request, options, at, answer);
   const auto took = std::chrono::steady_clock::now() - begin;
   using std::chrono::microseconds;
-  return {std::move(answer), false, static_cast<std::uint64_t>(std::chrono::duration_cast<microseconds>(took).count())};
+  return {std::move(answer), {}, static_cast<std::uint64_t>(std::chrono::duration_cast<microseconds>(took).count())};
 }
 
 void Worker::settle_answers() {

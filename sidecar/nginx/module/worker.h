@@ -22,8 +22,9 @@
 namespace meshauth::nginx {
 
 struct Answered {
-  std::shared_ptr<const engine::Outcome> outcome;  ///< never null
-  bool again = false;  ///< as lately to the same request: allowed, nothing to log, and without a header of ours
+  std::shared_ptr<const engine::Outcome> outcome;  ///< null where `again` is set
+  /// As lately to the same request: allowed, nothing to log, and without a header of ours.
+  engine::AnswerCache::Ref again{};
   std::uint64_t microseconds = 0;  ///< that it took; 0 where it was there
 };
 
