@@ -116,7 +116,7 @@ def until(rows: list[Row], minutes: float, one_round: Callable[[], None]) -> Non
 
 
 def cached(bench: Bench, minutes: float) -> list[Row]:
-    row = Row("cached tokens: CPU of plain nginx / with our decision", "ratio", 0.97, True, 0.005)
+    row = Row("cached tokens: CPU of plain nginx / with our decision", "ratio", 0.97, True, 0.003)
     start = {"plain": lambda: bench.stand.nginx("plain"), "ours": lambda: bench.stand.nginx("ours")}
 
     def one_round() -> None:

@@ -194,6 +194,8 @@ http {{ {http} {upstream}
             except urllib.error.HTTPError as answer:
                 if answer.code == 401:
                     return
+            except urllib.error.URLError:
+                pass  # its nginx is not there yet
             time.sleep(0.02)
         raise RuntimeError("the agent decides nothing")
 
