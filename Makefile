@@ -99,7 +99,7 @@ bench-smoke: build ## from a policy's change, and a provider's rotation, to its 
 endif
 
 ifneq ($(call has,fuzz),)
-fuzz: ## every fuzzer for FUZZ_SECONDS (60); what it finds is kept under build/fuzz
+fuzz: ## every fuzzer for FUZZ_SECONDS (60); what it finds is kept under build/fuzzing/found
 	fuzz/run.sh $(FUZZ_SECONDS)
 endif
 
