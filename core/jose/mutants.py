@@ -28,7 +28,7 @@ MUTANTS = [
     ("signature.cc", "return !zero && value < order;", "return !zero;", "r or s beyond the order"),
     ("signature.cc", "der_bytes != 0 && EVP_PKEY_verify(context, der, der_bytes, hash, hash_bytes) == 1", "der_bytes != 0", "ECDSA"),
     ("signature.cc", "return EVP_PKEY_verify(context, bytes_of(signature), signature.size(), hash, hash_bytes) == 1;", "return true;", "RSA-PSS"),
-    ("rsa.cc", "raise() && BN_cmp(power_.get(), wanted_.get()) == 0;", "raise();", "RSA PKCS #1"),
+    ("rsa.cc", "raise(signature) && BN_cmp(power_.get(), wanted_.get()) == 0;", "raise(signature);", "RSA PKCS #1"),
     ("rsa.cc", "if (BN_cmp(signature_.get(), modulus_.get()) >= 0) return false;", "", "a signature that is not below the modulus"),
     ("signature.cc", "EVP_DigestVerify(context, bytes_of(signature), signature.size(), bytes_of(input), input.size()) == 1;", "true;", "EdDSA"),
     ("signature.cc", "RSA_PSS_SALTLEN_DIGEST", "RSA_PSS_SALTLEN_AUTO", "PSS with a salt of any length"),
