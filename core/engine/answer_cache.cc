@@ -6,30 +6,21 @@
 #include <new>
 #include <utility>
 
+#include "core/base/mixing.h"
+
 namespace meshauth::engine {
 namespace {
 
 constexpr std::size_t kRemembered = 4096;  ///< requests that were asked once
-
-std::uint64_t mixed(std::uint64_t a, std::uint64_t b) noexcept {
-  const auto product = static_cast<unsigned __int128>(a ^ 0x9e3779b97f4a7c15) * (b ^ 0xd1b54a32d192ed03);
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-template <class Word>
-std::uint64_t word_at(const char* at) noexcept {
-  Word word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
 
 /// Of its size, its end and its middle: enough to tell most requests apart, and all of it is compared later.
 std::uint64_t mixed_in(std::uint64_t hash, std::string_view text) noexcept {
   const char* const at = text.data();
   const std::size_t size = text.size();
   if (size >= 8)
-    return mixed(hash ^ word_at<std::uint64_t>(at + size - 8), word_at<std::uint64_t>(at + (size - 8) / 2) + size);
-  if (size >= 4) return mixed(hash ^ word_at<std::uint32_t>(at + size - 4), word_at<std::uint32_t>(at) << 32 | size);
+    return mixed(hash ^ load_word<std::uint64_t>(at + size - 8), load_word<std::uint64_t>(at + (size - 8) / 2) + size);
+  if (size >= 4)
+    return mixed(hash ^ load_word<std::uint32_t>(at + size - 4), load_word<std::uint32_t>(at) << 32 | size);
   std::uint64_t bytes = size;
   for (const char c : text) bytes = bytes << 8 | static_cast<unsigned char>(c);
   return mixed(hash, bytes);
@@ -193,12 +184,12 @@ void AnswerCache::keep(const Snapshot& snapshot, const HttpRequest& request, con
   for (std::size_t i = 0; i < kWays; ++i) {
     if (old(i)) into = i;
   }
+  if (set.tags[into] != 0) drop(set, into);
   Answer* const answer = make(request);
   answer->version = snapshot.version();
   answer->until = std::min(outcome->caller->expires, snapshot.next_stale(now));
   answer->options = bits_of(options);
   answer->outcome = outcome;
-  if (set.tags[into] != 0) drop(set, into);
   set.tags[into] = tag_of(asked_.hash);
   set.ways[into] = answer;
   ++size_;

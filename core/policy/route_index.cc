@@ -1,21 +1,15 @@
 #include "core/policy/route_index.h"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <tuple>
+
+#include "core/base/mixing.h"
 
 namespace meshauth::policy {
 namespace {
 
 constexpr std::uint32_t kHosts = 0, kEveryHost = 1;
-
-template <class Word>
-std::uint64_t load(const char* at) {
-  Word word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
 
 constexpr std::size_t kWhole = 16;  ///< bytes of a text that its two words hold
 
@@ -38,15 +32,15 @@ struct RouteIndex::Words {
     const char* at = text.data();
     const char* const end = at + size;
     for (; end - at > static_cast<std::ptrdiff_t>(kWhole); at += 8) {
-      first = mixed(first ^ load<std::uint64_t>(at), second);
+      first = mixed(first ^ load_word<std::uint64_t>(at), second);
       second += kOdd;
     }
     if (end - at >= 8) {
-      first ^= load<std::uint64_t>(at);
-      second ^= load<std::uint64_t>(end - 8);
+      first ^= load_word<std::uint64_t>(at);
+      second ^= load_word<std::uint64_t>(end - 8);
     } else if (end - at >= 4) {
-      first = load<std::uint32_t>(at);
-      second = load<std::uint32_t>(end - 4);
+      first = load_word<std::uint32_t>(at);
+      second = load_word<std::uint32_t>(end - 4);
     } else if (end != at) {
       const auto byte = [](const char* from) { return static_cast<std::uint64_t>(static_cast<unsigned char>(*from)); };
       first = byte(at) | byte(at + (end - at) / 2) << 8 | byte(end - 1) << 16;
@@ -56,11 +50,7 @@ struct RouteIndex::Words {
   /// Keys come from policies alone, requests only look up: no need of a keyed hash.
   std::uint64_t hash(std::uint32_t node) const { return mixed(first ^ (node + 1) * kOdd, second ^ size * kOdd); }
 
-  static constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15, kOther = 0xd1b54a32d192ed03;
-  static std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
-    const auto product = static_cast<unsigned __int128>(a) * (b ^ kOther);
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-  }
+  static constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;
 
   std::uint64_t first = 0, second = 0;
   std::size_t size;
