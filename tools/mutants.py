@@ -4,8 +4,8 @@
     mutants.py BUILD ROOM [NUMBER...]     BUILD: a build folder with the room's tests in it; ROOM: core/policy, ...
 
 The list is ROOM/mutants.py. Every mutant is one edit of one file: it is compiled as that file was, linked in front of the
-room's library, and the tests run on it. A mutant that no test catches, or whose text is no longer in the file, fails.
-The sources stay as they are.
+room's library, and the tests run on it, those that the list's OPTIONS leave. A mutant that no test catches, or whose text is
+no longer in the file, fails. The sources stay as they are.
 
 A list with MODULE is of an nginx module: each of its mutants is linked into a module of its own, and names the tests of
 pytest, in the folder TESTS, that must notice it. All tests have to pass on what is not spoilt, which is seen first.
@@ -37,6 +37,7 @@ class Room:
         listed = runpy.run_path(str(self.folder / "mutants.py"))
         self.mutants: list[tuple[str, ...]] = listed["MUTANTS"]
         self.environment = {**os.environ, **listed.get("ENVIRONMENT", {})}
+        self.options: list[str] = listed.get("OPTIONS", [])
         self.module, self.tests = listed.get("MODULE"), listed.get("TESTS")
         self.target = self.module or f"test/{listed.get('PROGRAM', path.replace('/', '_') + '_test')}"
         self.commands = {
@@ -101,7 +102,7 @@ class Room:
             return self.tested(program, mutant[4]) if self.module else self.doctested(program)
 
     def doctested(self, program: Path) -> str:
-        code, _ = self._run_tests([str(program), "--abort-after=1"], self.environment)
+        code, _ = self._run_tests([str(program), "--abort-after=1", *self.options], self.environment)
         return "" if code != 0 else "no test catches it"
 
     def tested(self, module: Path, which: str, wanted: int = NOTICED) -> str:
@@ -116,7 +117,7 @@ class Room:
 
     def check_unspoilt(self, chosen: list[int]) -> None:
         if not self.module:
-            code, out = self._run_tests([str(self.build / self.target), "--abort-after=1"], self.environment)
+            code, out = self._run_tests([str(self.build / self.target), "--abort-after=1", *self.options], self.environment)
             if code != 0:
                 raise SystemExit(f"{self.target} fails as it is: {out[-2000:]}")
             return

@@ -39,8 +39,10 @@ mutants() {
     ninja -C build -j"$jobs" "${room/\//_}_test" >/dev/null
     tools/mutants.py build "$room"
   done
-  ninja -C build -j"$jobs" nginx_module_test mesh-auth-bundle-tool ngx_http_mesh_auth_module >/dev/null
-  tools/mutants.py build sidecar/nginx
+  ninja -C build -j"$jobs" nginx_module_test agent_test mesh-auth-bundle-tool ngx_http_mesh_auth_module >/dev/null
+  for room in sidecar/nginx sidecar/agent; do
+    tools/mutants.py build "$room"
+  done
   E2E_PARTS=python e2e/tools.sh python tools/mutants.py build sidecar/nginx/module
 }
 

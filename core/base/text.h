@@ -14,6 +14,9 @@ std::string in_quotes(std::string_view text, std::size_t most = 80);
 /// Every piece between separators, empty ones too: split("a..b", '.') has three.
 std::vector<std::string_view> split(std::string_view text, char separator);
 
+/// Without blanks and tabs at both ends: OWS of RFC 9110 section 5.6.3.
+std::string_view trim(std::string_view text) noexcept;
+
 /// ASCII only; bytes above 127 stay.
 std::string to_lower(std::string_view text);
 bool iequals(std::string_view a, std::string_view b) noexcept;

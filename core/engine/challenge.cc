@@ -41,6 +41,8 @@ std::string challenge(const Outcome& outcome, std::string_view resource_metadata
 
 bool is_metadata_url(std::string_view text) noexcept {
   if (text.size() > 1024 || (!text.starts_with("https://") && !text.starts_with("http://"))) return false;
+  const std::string_view host = text.substr(text.find("//") + 2);
+  if (host.empty() || std::string_view("/?#:@").find(host.front()) != std::string_view::npos) return false;
   return std::all_of(text.begin(), text.end(), [](char c) {
     return c > 0x20 && c < 0x7f && std::string_view("\"\\<>^`{|}$").find(c) == std::string_view::npos;
   });

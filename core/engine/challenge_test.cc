@@ -44,7 +44,8 @@ TEST_CASE("a metadata URL is one that may stand in quotes, in a header and in ng
   CHECK(is_metadata_url("http://a.test"));
   CHECK(is_metadata_url("https://a/" + std::string(1024 - 10, 'x')));
   CHECK_FALSE(is_metadata_url("https://a/" + std::string(1024 - 9, 'x')));
-  for (const std::string other : {"", "a.test", "ftp://a.test", "//a.test", "HTTPS://a.test"}) {
+  for (const std::string other : {"", "a.test", "ftp://a.test", "//a.test", "HTTPS://a.test", "https://", "http://?x",
+                                  "https:///x", "https://:80/x", "https://@/", "http://#a.test"}) {
     CAPTURE(other);
     CHECK_FALSE(is_metadata_url(other));
   }

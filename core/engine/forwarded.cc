@@ -4,14 +4,10 @@
 
 #include <algorithm>
 
+#include "core/base/text.h"
+
 namespace meshauth::engine {
 namespace {
-
-std::string_view trim(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
 
 /// All cookies of the client but this one.
 std::string client_cookies(std::span<const Header> headers, std::string_view without) {

@@ -9,12 +9,6 @@
 namespace meshauth::engine {
 namespace {
 
-std::string_view trim(std::string_view text) noexcept {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 Reason check_token(std::string_view text) noexcept {
   if (text.size() <= jose::kMaxTokenBytes) return Reason::none;
   return is_token(text) ? Reason::token_too_large : Reason::token_malformed_source;

@@ -73,15 +73,29 @@ class Resolver {
   std::set<std::string> unresolved_;
 };
 
+/// The keys that can vouch for a token of this provider. auth_jwt knows nothing of a key's own issuer, and takes each
+/// key of its file for every algorithm of the key's type.
+jose::KeySet plus_keys(const ProviderSettings& provider, jose::KeySet set) {
+  std::erase_if(set.keys, [&](const jose::Jwk& key) {
+    if (!key.issuer.empty() && key.issuer != provider.issuer) return true;
+    const auto names = provider.algorithms.names();
+    return std::none_of(names.begin(), names.end(),
+                        [&](const std::string& name) { return key.fits(*algorithm_from_name(name)); });
+  });
+  return set;
+}
+
 /// What an NGINX Plus includes, and its one provider's keys.
 Result<bundle::Files> plus_files(const render::PlusText& templates, const std::vector<model::AccessPolicy>& policies,
                                  const bundle::JwksFile& jwks) {
   auto text = render::render_plus(templates, policies, jwks.providers);
   if (!text) return tl::unexpected(text.error());
-  const auto keys = jwks.sources.find(jwks.providers.front().key_source);
+  const ProviderSettings& provider = jwks.providers.front();
+  const auto held = jwks.sources.find(provider.key_source);
+  const auto keys = held == jwks.sources.end() ? jose::KeySet() : plus_keys(provider, held->second);
   return bundle::Files{{"http.conf", std::move(text->http)},
                        {"location.conf", std::move(text->location)},
-                       {"keys.json", jose::to_json(keys == jwks.sources.end() ? jose::KeySet() : keys->second)}};
+                       {"keys.json", jose::to_json(keys)}};
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ std::string one_host_key() {
 }
 
 std::string plain_path_key() {
-  return fmt::format(R"(~\A(?:/(?!\.\.?(?:[/?]|\z)){}+)*/?(?:\?[^#]*)?\z)", kSegment);
+  return fmt::format(R"(~\A(?=/)(?:/(?!\.\.?(?:[/?]|\z)){}+)*/?(?:\?[^#]*)?\z)", kSegment);
 }
 
 }  // namespace meshauth::render

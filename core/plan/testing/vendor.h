@@ -55,6 +55,14 @@ inline jose::KeySet signable(json set) {
   return std::move(*keys);
 }
 
+/// The patch of one claim: claim("iss", "\"x\"").
+inline std::string claim(const std::string& name, const std::string& json_value) {
+  return R"({"claims": {")" + name + "\": " + json_value + "}}";
+}
+inline std::string header(const std::string& name, const std::string& json_value) {
+  return R"({"header": {")" + name + "\": " + json_value + "}}";
+}
+
 struct Vendor {
   std::string name;
   json discovery, jwks, provider;

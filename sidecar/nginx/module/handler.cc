@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/text.h"
 #include "core/engine/challenge.h"
 #include "sidecar/nginx/module/request.h"
 #include "sidecar/nginx/module/worker.h"
@@ -51,7 +52,8 @@ ngx_int_t send_body(ngx_http_request_t* r, ngx_int_t status) {
 
 bool is_grpc(ngx_http_request_t* r) {
   const ngx_table_elt_t* type = r->headers_in.content_type;
-  return r->http_version == NGX_HTTP_VERSION_20 && type && view(type->value).starts_with("application/grpc");
+  constexpr std::string_view kGrpc = "application/grpc";
+  return r->http_version == NGX_HTTP_VERSION_20 && type && iequals(view(type->value).substr(0, kGrpc.size()), kGrpc);
 }
 
 bool add_header(ngx_http_request_t* r, std::string_view name, std::string_view value) {
@@ -100,7 +102,11 @@ bool shows_error_page(ngx_http_request_t* r, const RequestState& state) {
 void on_expired(ngx_event_t* event) noexcept {
   auto* c = static_cast<ngx_connection_t*>(event->data);
   auto* r = static_cast<ngx_http_request_t*>(c->data);
-  if (!r->upstream || !r->upstream->upgrade) return;
+  if (!r->upstream || !r->upstream->upgrade) {  // not yet: the application may take its time for a 101
+    constexpr ngx_msec_t kLook = 100;
+    ngx_add_timer(event, kLook);
+    return;
+  }
   ngx_log_error(NGX_LOG_INFO, c->log, 0, "mesh_auth: the token of an upgraded connection has expired");
   c->close = 1;  // nginx's own way to end it: the request handler terminates the request
   ngx_post_event(c->read, &ngx_posted_events);
@@ -109,7 +115,7 @@ void on_expired(ngx_event_t* event) noexcept {
 /// Whoever asks for another protocol may stay for long: to the end of the token, not longer.
 /// False: no memory.
 bool limit_upgrade(ngx_http_request_t* r, RequestState& state) {
-  if (!r->headers_in.upgrade || r->http_version < NGX_HTTP_VERSION_11 || !state.outcome().caller) return true;
+  if (!r->headers_in.upgrade || !state.outcome().caller) return true;  // nginx asks for no version, 1.0 will do
   if (r != r->main || r->http_version >= NGX_HTTP_VERSION_20 || state.expiry) return true;
   state.expiry = static_cast<ngx_event_t*>(ngx_pcalloc(r->pool, sizeof(ngx_event_t)));
   if (!state.expiry) return false;
@@ -138,6 +144,8 @@ ngx_int_t handle_decided(ngx_http_request_t* r) {
 ngx_int_t handle(ngx_http_request_t* r) noexcept {
   return guarded(r->connection->log, ngx_int_t{NGX_HTTP_SERVICE_UNAVAILABLE}, [&]() -> ngx_int_t {
     if (loc_conf(r)->mode != kOff) return handle_decided(r);
+    // Without a bundle nobody knows which headers are identities: an application gets none of the client's.
+    if (r->content_handler && Worker::get() && !Worker::get()->snapshot()) return NGX_HTTP_SERVICE_UNAVAILABLE;
     if (r == r->main && !remove_identity_headers(r)) return NGX_HTTP_SERVICE_UNAVAILABLE;
     return NGX_DECLINED;
   });

@@ -166,11 +166,11 @@ class Upstream:
 
 
 class AgentSocket:
-    """The socket of the agent; keeps every report."""
+    """The socket of the agent; keeps every report, and each worker's last one by its pid."""
 
     def __init__(self, path):
         self.path = path
-        self.reports = []
+        self.reports, self.last = [], {}
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
         self.socket.settimeout(0.05)
@@ -181,15 +181,16 @@ class AgentSocket:
     def _read(self):
         while not self.closing:
             with contextlib.suppress(TimeoutError):
-                self.reports.append(json.loads(self.socket.recv(65536)))
+                report = json.loads(self.socket.recv(65536))
+                self.reports.append(report)
+                self.last[report["pid"]] = report
 
     def of_type(self, kind, since=0):
         return [r for r in self.reports[since:] if r["type"] == kind]
 
     def running(self, revision):
         """The workers whose last word is that they run this revision."""
-        last = {r["pid"]: r for r in self.reports}
-        return {pid for pid, r in last.items() if r.get("revision") == revision and r["type"] != "bye"}
+        return {pid for pid, r in self.last.copy().items() if r.get("revision") == revision and r["type"] != "bye"}
 
     def close(self):
         self.closing = True

@@ -53,6 +53,7 @@ from worlds import SOURCES, World, presented
 VALGRIND = ["valgrind", "--trace-children=yes", "--leak-check=full", "--show-leak-kinds=definite", "--num-callers=30"]
 VALGRIND += ["--errors-for-leak-kinds=none"]  # nginx and what it loads lose some when they begin: ours are looked for below
 WEBSOCKET_KEY = Key("w1")
+TUNNELS = 40  # that stand at once
 GROWTH = 1.05  # memory after all steady swaps, against that after the first tenth
 
 
@@ -218,6 +219,8 @@ class Soak:
             self.may_reach += 1
             tunnel.socket.sendall(b"ping")
             self.tunnels.append(tunnel)
+        if len(self.tunnels) > TUNNELS:
+            self.tunnels.pop(0).close()
 
     # --- what changes meanwhile ---
 
@@ -264,9 +267,16 @@ class Soak:
             self.ask()
             if number % 10_000 == 9_999:
                 print(f"{number + 1} requests in {time.monotonic() - begin:.0f} s", flush=True)
+                self.forget()
             if self.application.faults:
                 raise AssertionError(self.application.faults)
         self.drained()
+
+    def forget(self):
+        """Of requests and reports that nobody looks at again only the number stays."""
+        for kept in (self.application.requests, self.agent.reports):
+            for number in range(len(kept)):
+                kept[number] = None
 
     # --- memory ---
 

@@ -162,6 +162,8 @@ spoof("cookie-longer-name", "RFC 6265 section 5.4", "names that end like ours", 
 spoof("cookie-no-equals", "RFC 6265 section 5.2", "a name without a value", me(b"Cookie: session"), NONE, twin=me(b"Cookie: session=<session>"))
 spoof("cookie2", "RFC 2965 section 3.3.5", "the header that came after", me(b"Cookie2: session=<session>"), NONE, twin=me(b"Cookie: session=<session>"))
 spoof("cookie-tab", "RFC 6265 section 5.2", "a tab round the name", me(b"Cookie: a=b;\tsession=<session>"))
+spoof("cookie-tab-first", "RFC 6265 section 5.2", "a tab before the first name", me(b"Cookie: \tsession=<session>; a=b"))
+spoof("cookie-tab-after", "RFC 6265 section 5.2", "a tab between name and equals sign", me(b"Cookie: session\t=<session>"))
 
 # --- what a token says ---
 

@@ -3,6 +3,7 @@ stands in it."""
 
 import json
 import re
+import socket
 import time
 from datetime import datetime
 
@@ -10,7 +11,7 @@ import pytest
 
 import rendered
 from flavours import FLAVOURS, IN_AUTH_REQUEST
-from harness import REPOSITORY, WORKLOAD, wait_until
+from harness import REPOSITORY, WORKLOAD, Nginx, wait_until
 from resources import PUBLIC, READ, Key, caller, policy, provider
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -210,6 +211,23 @@ def test_so_many_of_the_allowed_requests_have_a_line_as_the_ratio_says(start_aud
     *allowed, refused = wait_until(lambda: (lines := audited.nginx.access_lines()) and lines[-1]["decision"] == "deny" and lines, "the last line")
     assert least <= len(allowed) <= most and refused["reason"] == "no_rule_matched"
     assert len({line["path"] for line in allowed}) == len(allowed) and {line["decision"] for line in allowed} <= {"allow"}
+
+
+def test_a_request_that_ends_without_an_answer_has_status_0(root, folder, key, agent):
+    """A worker that was replaced ends after worker_shutdown_timeout, and with it what it still waits for."""
+    revision = folder.write(provider("okta", key), policy(rules=[PUBLIC]), auth_conf="")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        text, ports = rendered.rendered(root, folder, silent.getsockname()[1], shipped=True, audit_allowed=1)
+        nginx = Nginx(root, rendered.replaced(text, "worker_shutdown_timeout 1h", "worker_shutdown_timeout 1s"), ports["http1"]).start()
+        wait_until(lambda: agent.running(revision), "the bundle is in force")
+        with nginx.connect() as client:
+            client.sendall(b"GET /public/x HTTP/1.1\r\nHost: h\r\n\r\n")
+            asked = silent.accept()[0]
+            nginx.reload()
+            (line,) = wait_until(nginx.access_lines, "the line")
+            asked.close()
+        assert (line["status"], line["decision"]) == (0, "allow")
+        nginx.stop()
 
 
 def test_the_documentation_names_each_field():

@@ -48,6 +48,7 @@ def test_a_grpc_call_is_refused_with_a_grpc_status(h2, key):
     with_get = h2("/orders/1", "-H", "Content-Type: application/grpc")
     assert "grpc-status: 16\n" in with_get.replace("\r", "")
     assert 'www-authenticate: Bearer realm="mesh-auth"' in with_get
+    assert "grpc-status: 16" in h2("/orders/1", "-H", "Content-Type: Application/gRPC")  # RFC 9110 section 8.3.1
 
 
 def test_a_refused_grpc_call_ends_with_its_headers_whatever_else_it_sends(h2):

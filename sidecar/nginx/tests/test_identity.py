@@ -62,6 +62,22 @@ def test_it_never_passes_where_nothing_is_decided_either(folder, key, start, ups
             assert [k for k in seen if k.replace("_", "-") == "x-user-email"] == []
 
 
+def test_without_a_bundle_no_application_gets_what_nobody_looked_at(folder, start, upstream, key, agent):
+    """Which headers are identities is told by the bundle."""
+    revision = folder.write(provider("okta", key, forward=FORWARD), policy(rules=[EVERYONE]), auth_conf=AUTH_CONF)
+    good = folder.revision(revision) / "policy.json"
+    kept = good.read_text()
+    good.write_text("{}")
+    nginx = start(server=f"location /off/ {{ mesh_auth off; proxy_pass http://127.0.0.1:{upstream.port}; }} location /well {{ mesh_auth off; return 204; }}")
+    root, before = [("X-User-Email", "root")], len(upstream.requests)
+    assert [nginx.request(target, headers=root).status for target in ("/off/x", "/x", "/well")] == [503, 503, 204]
+    assert len(upstream.requests) == before
+    good.write_text(kept)
+    folder.point_to(revision)
+    wait_until(lambda: agent.running(revision), "the bundle")
+    assert "x-user-email" not in nginx.request("/off/x", headers=root).upstream_headers()
+
+
 def test_many_headers_survive_the_removal_in_order(nginx):
     headers = [(f"X-H{i}", str(i)) for i in range(60)]
     headers.insert(30, ("X-User-Email", "root"))

@@ -29,6 +29,7 @@ CLAIMS = [
     {"scp": "orders:reader"},
     {"scp": "xorders:read"},
     {"scp": "ORDERS:READ"},
+    {"scp": "everything"},
     {"sub": "svc-a", "cid": "web"},
     {"sub": "svc-", "cid": "web"},
     {"sub": "svc-a", "cid": "WEB"},
@@ -39,6 +40,7 @@ TARGETS = ["/", "/orders", "/orders/", "/orders/1", "/orders/1?x=/../y", "/order
 TARGETS += ["/users//orders", "/users/7/orders/", "/users/7/8/orders", "/orders/internal", "/orders/internal/x", "/orders/internalx"]
 TARGETS += ["/admin", "/admin/x", "/administrator", "/orders/../admin", "/orders/..", "/orders/./x", "/orders/...", "/orders//x", "/orders;x"]
 TARGETS += ["/orders/a;b", "/orders?/admin", "/orders/internal?x", "/any"]
+TARGETS += [f"http://orders.test{rest}" for rest in ("", "?x", "/", "/?x", "/orders/1", "/admin", "?/admin")]
 # A client may spell what is plain in another way: that is decided, and refused for NGINX Plus.
 SPELLED = ["/orders/a|b", "/orders/%31", "/%6frders/1", "/orders/%69nternal", "/orders/a%20b", "/orders/1%2F2", "/orders/%2e%2e/x"]
 

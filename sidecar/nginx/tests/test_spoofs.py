@@ -169,6 +169,8 @@ def check_identity(got, sent):
         if folded in IDENTITY_HEADERS:
             seen.setdefault(folded, []).append(value.decode("latin-1"))
     assert seen == {name: [value] for name, value in expected.items()}, got.head
+    cookies = b";".join(got.all(b"cookie")).split(b";")  # RFC 6265 section 5.2, as generous as servers are
+    assert b"session" not in [pair.split(b"=")[0].strip() for pair in cookies], f"token: Remove, but {got.head!r}"
 
 
 def check(world, spoof, sent, wanted, targets):

@@ -101,11 +101,46 @@ def test_a_live_worker_is_never_silent_for_long(start, agent, revision):
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
-def upgraded(nginx, token):
+def upgraded(nginx, token, version="1.1", body=None):
+    """A WebSocket; its request's body, if any, is sent when `body` returns it."""
     s = nginx.connect()
-    s.sendall(f"GET /ws HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n{UPGRADE}\r\n".encode())
+    length = "Content-Length: 1\r\n" if body else ""
+    s.sendall(f"GET /ws HTTP/{version}\r\nHost: a\r\nAuthorization: Bearer {token}\r\n{length}{UPGRADE}\r\n".encode())
+    if body:
+        s.sendall(body())
     stream = s.makefile("rb", buffering=0)
     return s, stream, read_response(stream)
+
+
+@pytest.fixture
+def any_caller(folder, key, start):
+    folder.write(provider("okta", key, clockSkew="0s"), policy(rules=[{"name": "any", "action": "Allow", "from": [caller()]}]))
+    return start()
+
+
+def test_an_upgraded_connection_of_http_1_0_lives_no_longer(any_caller, key):
+    s, stream, answer = upgraded(any_caller, key.token(exp=int(time.time()) + 2), version="1.0")
+    with s:
+        assert answer.status == 101
+        s.sendall(b"ping")
+        assert stream.read(5) == b"ping"  # and the end, where five were asked for
+        assert stream.read(1) == b""
+
+
+def test_nor_does_one_that_is_upgraded_after_the_end_of_its_token(any_caller, key):
+    """The application answers when it has the request's body, which the client keeps back."""
+    end = int(time.time()) + 2
+
+    def body():
+        wait_until(lambda: time.time() > end + 0.5, "the token's end")
+        return b"x"
+
+    s, stream, answer = upgraded(any_caller, key.token(exp=end), body=body)
+    with s:
+        assert answer.status == 101
+        begin = time.monotonic()
+        assert stream.read(1) == b""
+        assert time.monotonic() - begin < 2
 
 
 def test_an_upgraded_connection_lives_to_the_end_of_its_token(folder, key, start, agent):
