@@ -86,7 +86,7 @@ endif
 
 ifneq ($(call has,bench),)
 bench: build ## what a request, a decision, a swap and a cached token cost; beside HAProxy, Envoy and njs (an idle machine, 45 minutes)
-	ninja -C build bench_engine bench_load mesh-auth-bundle-tool
+	ninja -C build bench_engine bench_rules bench_load mesh-auth-bundle-tool
 	@failed=; for part in decisions worker data_plane; do \
 	  E2E_PARTS=python e2e/tools.sh python bench/$$part.py || failed="$$failed $$part"; done; \
 	  [[ -z $$failed ]] || { echo "bench: not all bars hold:$$failed" >&2; exit 1; }

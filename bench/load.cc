@@ -3,12 +3,12 @@
 // while they work: whether a core sleeps that a proxy sends to costs the proxy microseconds, and a slower one would let
 // it sleep more often.
 //
-//   bench_load APPLICATION TOKENS REQUESTS SLICE PORT...
+//   bench_load APPLICATION TOKENS TARGET REQUESTS SLICE PORT...
 //
-// APPLICATION: the port of 127.0.0.1 on which it answers. REQUESTS go to each PORT there, each with the next token of
-// the file, over connections of that proxy's own, which are kept. Ends with 0 if every answer was 2xx. KEY.pem@CORE in
-// place of a port: the tokens' signatures are verified here, on that core, by OpenSSL alone (EVP_DigestVerify); printed
-// are the nanoseconds on the core for one.
+// APPLICATION: the port of 127.0.0.1 on which it answers. TARGET is asked for, "#" in it being the request's number.
+// REQUESTS go to each PORT there, each with the next token of the file, over connections of that proxy's own, which are
+// kept. Ends with 0 if every answer was 2xx. KEY.pem@CORE in place of a port: the tokens' signatures are verified here,
+// on that core, by OpenSSL alone (EVP_DigestVerify); printed are the nanoseconds on the core for one.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/evp.h>
@@ -202,10 +202,15 @@ class Asking : public Socket {
 
 class Proxy : public Target {
  public:
-  Proxy(const Loop& loop, Application& application, const std::vector<std::string>& tokens, std::uint16_t port)
+  Proxy(const Loop& loop, Application& application, const std::vector<std::string>& tokens, const std::string& target,
+        std::uint16_t port)
       : loop_(loop), application_(application) {
+    const auto number = target.find('#');
+    before_ = "GET " + target.substr(0, number);
+    is_numbered_ = number != std::string::npos;
+    const std::string after = is_numbered_ ? target.substr(number + 1) : "";
     for (const std::string& token : tokens)
-      requests_.push_back("GET /orders/7 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\n\r\n");
+      after_.push_back(after + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\n\r\n");
     for (std::size_t i = 0; i < kConnections; ++i) {
       connections_.push_back(std::make_unique<Asking>(*this, port));
       loop_.add(*connections_.back());
@@ -235,12 +240,15 @@ class Proxy : public Target {
   void next(Asking& connection) {
     if (left_ == 0) return;
     --left_;
-    connection.ask(requests_[next_++ % requests_.size()]);
+    const std::size_t number = next_++;
+    connection.ask(before_ + (is_numbered_ ? std::to_string(number) : "") + after_[number % after_.size()]);
   }
 
   const Loop& loop_;
   Application& application_;
-  std::vector<std::string> requests_;
+  std::string before_;
+  bool is_numbered_ = false;
+  std::vector<std::string> after_;  // what follows the number, with each token
   std::vector<std::unique_ptr<Asking>> connections_;
   std::size_t next_ = 0, left_ = 0, waiting_ = 0;
 };
@@ -314,15 +322,16 @@ void run(char** argv) {
   Loop loop;
   Application application(loop, static_cast<std::uint16_t>(std::atoi(argv[1])));
   const auto tokens = lines_of(argv[2]);
-  const std::size_t total = std::strtoul(argv[3], nullptr, 10), slice = std::strtoul(argv[4], nullptr, 10);
+  const std::size_t total = std::strtoul(argv[4], nullptr, 10), slice = std::strtoul(argv[5], nullptr, 10);
   if (total == 0 || slice == 0) throw std::runtime_error("REQUESTS and SLICE are numbers above 0");
   std::vector<std::unique_ptr<Target>> targets;
-  for (char** at = argv + 5; *at != nullptr; ++at) {
+  for (char** at = argv + 6; *at != nullptr; ++at) {
     const std::string text = *at;
     if (const auto core = text.rfind('@'); core != std::string::npos) {
       targets.push_back(std::make_unique<BareVerify>(tokens, text.substr(0, core), std::atoi(*at + core + 1)));
     } else {
-      targets.push_back(std::make_unique<Proxy>(loop, application, tokens, static_cast<std::uint16_t>(std::atoi(*at))));
+      targets.push_back(
+          std::make_unique<Proxy>(loop, application, tokens, argv[3], static_cast<std::uint16_t>(std::atoi(*at))));
     }
   }
   for (std::size_t sent = 0, turn = 0; sent < total; sent += slice, ++turn) {
@@ -335,8 +344,9 @@ void run(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 6) {
-    static_cast<void>(std::fputs("usage: bench_load APPLICATION TOKENS REQUESTS SLICE PORT|KEY.pem@CORE...\n", stderr));
+  if (argc < 7) {
+    static_cast<void>(
+        std::fputs("usage: bench_load APPLICATION TOKENS TARGET REQUESTS SLICE PORT|KEY.pem@CORE...\n", stderr));
     return 2;
   }
   try {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,7 +23,9 @@ from tokens import AUDIENCE, ISSUER, SCOPE, Issuer
 
 REPO = Path(__file__).resolve().parent.parent
 BUILD = REPO / "build"
+MODULE = BUILD / "modules" / "ngx_http_mesh_auth_module.so"
 MODULES = Path("/usr/lib/nginx/modules")
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 PROXY_CORE, LOAD_CORE = 0, 1
 
 
@@ -69,7 +72,7 @@ class Proxy:
 
     def __init__(self, argv: list[str | Path], port: int, folder: Path, core: int, whole: bool = False) -> None:
         """whole: the process that is started and all that it starts; else nginx's workers."""
-        self.port = port
+        self.port, self.folder = port, folder
         log = open(folder / "log", "w")
         self.process = subprocess.Popen(
             ["taskset", "-c", str(core), *argv], stdout=log, stderr=subprocess.STDOUT, cwd=folder
@@ -105,6 +108,7 @@ class Stand:
         """The application is whoever listens on `backend`: bench_load, or what serve() starts."""
         self.folder, self.issuer = folder, issuer
         self.count = 0
+        self.shipped: tuple[str, Proxy] | None = None
         (folder / "key.pem").write_text(issuer.pem)
         (folder / "keys.json").write_text(issuer.jwks)
         self._bundle()
@@ -133,56 +137,88 @@ class Stand:
         self._tool("bundle", self.folder / "bundle", "--key", self.folder / "signing.pem", *resources)
 
     def serve(self) -> Proxy:
-        return self.nginx("application", core=LOAD_CORE, port=self.backend)
+        """An application, for who does not send by bench_load."""
+        return self._nginx(self.backend, LOAD_CORE, "", 'location / { return 200 "ok"; }')
 
-    # --- nginx: the application, the plain proxy, ours, njs
+    # --- ours: the agent with its nginx, as shipped
 
-    def nginx(self, kind: str, core: int = PROXY_CORE, bundle: Path | None = None, http: str = "", port: int = 0) -> Proxy:
-        """bundle: a folder in place of the usual one; http: more directives of that block."""
-        port, place = port or free_port(), self.place()
-        load, location = "", f"proxy_pass http://up;"
-        if kind == "application":
-            location = 'return 200 "ok";'
-        if kind == "ours":
-            load = f"load_module {BUILD}/modules/ngx_http_mesh_auth_module.so;"
-            http += (f"mesh_auth_bundle {bundle or self.folder / 'bundle'}; mesh_auth_trust {self.folder}/trust.json; mesh_auth_workload shop/orders;"
-                    "access_log /dev/null combined if=$mesh_auth_log;")
-            location = "mesh_auth on; mesh_auth_port 8080; " + location
-        else:
-            http += "access_log /dev/null combined if=0;"
-        if kind == "njs":
-            load = f"load_module {MODULES}/ngx_http_js_module.so;"
-            shutil.copy(Path(__file__).parent / "njs_check.js", place)
-            http += f'js_path {place}; js_import check from njs_check.js; js_var $key_pem "{self._one_line_key()}";'
-            location = "auth_request /check; " + location + " } location = /check { internal; js_content check.check;"
-        upstream = "" if kind == "application" else f"upstream up {{ server 127.0.0.1:{self.backend}; keepalive 64; }}"
-        (place / "nginx.conf").write_text(f"""{"user root;" if os.geteuid() == 0 else ""}
-{load} daemon off; worker_processes 1; pid {place}/pid; error_log {place}/error.log error;
-thread_pool default threads=1; worker_rlimit_nofile 4096;
-events {{ worker_connections 1024; }}
-http {{ {http} {upstream}
-  client_body_temp_path {place}/t1; proxy_temp_path {place}/t2; fastcgi_temp_path {place}/t3; uwsgi_temp_path {place}/t4; scgi_temp_path {place}/t5;
-  keepalive_requests 10000000; large_client_header_buffers 4 32k;
-  server {{ listen 127.0.0.1:{port}; location / {{ {location} proxy_http_version 1.1; proxy_set_header Connection ""; }} }} }}
-""")
-        return Proxy(["nginx", "-p", str(place), "-c", str(place / "nginx.conf"), "-e", "stderr"], port, place, core)
+    def sidecar(self, flavour: str = "Module") -> Proxy:
+        """Flavour Module: only nginx's time counts, since the agent has no part in a request. AuthRequest: both."""
+        port, place = free_port(), self.place()
+        (place / "token").write_text("a-secret-of-more-than-16-bytes\n")
+        argv = [BUILD / "bin" / "mesh-auth-agent", f"--flavour={flavour}", "--workload=shop/orders", f"--operator=https://127.0.0.1:{free_port()}",
+                f"--token-file={place}/token", f"--trust={self.folder}/trust.json", f"--bundle-dir={self.folder}/bundle",
+                f"--work-dir={place}/work", f"--templates={REPO}/templates", "--workers=1", f"--module={MODULE}",
+                f"--health-listen=127.0.0.1:{free_port()}", f"--map=127.0.0.1:{port}:{self.backend}"]
+        proxy = Proxy(argv, port, place, PROXY_CORE, whole=True)
+        self._await_answer(proxy)
+        own = [] if flavour == "Module" else [proxy.process.pid]
+        proxy.pids = [*own, *descendants(proxy.process.pid)]
+        return proxy
+
+    def ours(self) -> Proxy:
+        return self.sidecar()
+
+    def auth_request(self) -> Proxy:
+        """nginx's auth_request and a local service: our agent, which decides with the same engine."""
+        return self.sidecar("AuthRequest")
+
+    # --- the same nginx without a decision, and with njs deciding
+
+    def _shipped(self) -> tuple[str, Proxy]:
+        """The text of a sidecar's nginx.conf, and the one that it is of."""
+        if not self.shipped:
+            proxy = self.sidecar()
+            proxy.stop()
+            self.shipped = (proxy.folder / "work" / "nginx.conf").read_text(), proxy
+        return self.shipped
+
+    def plain(self, server: str = "", http: str = "", main: str = "", location: str = "") -> Proxy:
+        """Headers, log and application are the sidecar's; what the module says there is a constant."""
+        port, place = free_port(), self.place()
+        text, of = self._shipped()
+        text = re.sub(r"(?m)^ *(load_module|mesh_auth\w*|include) .*\n", "", text)
+        text = text.replace("$mesh_auth_traceparent", TRACEPARENT).replace("if=$mesh_auth_log", "if=0")
+        text = re.sub(r"\$mesh_auth_\w+", "-", text)
+        text = text.replace(str(of.folder / "work"), str(place)).replace(f":{of.port};", f":{port};")
+        for at, more in (("events {", main), ("    default_type ", http), ("        location / {", server)):
+            text = text.replace(at, f"{more}\n{at}", 1)
+        (place / "temporary").mkdir()
+        (place / "nginx.conf").write_text(text.replace("location / {", f"location / {{ {location}", 1))
+        return Proxy(["nginx", "-p", str(place), "-c", str(place / "nginx.conf"), "-e", "stderr"], port, place, PROXY_CORE)
+
+    def njs(self) -> Proxy:
+        here = Path(__file__).parent
+        return self.plain(
+            main=f"load_module {MODULES}/ngx_http_js_module.so;",
+            http=f'js_path {here}; js_import check from njs_check.js; js_var $key_pem "{self._one_line_key()}";',
+            server="location = /check { internal; js_content check.check; }",
+            location="auth_request /check;",
+        )
 
     def _one_line_key(self) -> str:
         return "".join(line for line in self.issuer.pem.splitlines() if "KEY" not in line)
 
-    # --- nginx's auth_request and a local service: our agent, which decides with the same engine
+    # --- nginx with the module and nothing else
 
-    def auth_request(self) -> Proxy:
-        port, place = free_port(), self.place()
-        (place / "token").write_text("a-secret-of-more-than-16-bytes\n")
-        argv = [BUILD / "bin" / "mesh-auth-agent", "--flavour=AuthRequest", "--workload=shop/orders", f"--operator=https://127.0.0.1:{free_port()}",
-                f"--token-file={place}/token", f"--trust={self.folder}/trust.json", f"--bundle-dir={self.folder}/bundle",
-                f"--work-dir={place}/work", f"--templates={REPO}/templates", "--workers=1",
-                f"--health-listen=127.0.0.1:{free_port()}", f"--map=127.0.0.1:{port}:{self.backend}"]
-        proxy = Proxy(argv, port, place, PROXY_CORE, whole=True)
-        self._await_answer(proxy)
-        proxy.pids = [proxy.process.pid, *descendants(proxy.process.pid)]
-        return proxy
+    def module(self, bundle: Path | None = None, http: str = "") -> Proxy:
+        """bundle: a folder in place of the usual one; http: more directives of that block."""
+        http += f"mesh_auth_bundle {bundle or self.folder / 'bundle'}; mesh_auth_trust {self.folder}/trust.json; mesh_auth_workload shop/orders;"
+        location = f"mesh_auth on; mesh_auth_port 8080; proxy_pass http://127.0.0.1:{self.backend};"
+        return self._nginx(free_port(), PROXY_CORE, http, f"location / {{ {location} }}", f"load_module {MODULE};")
+
+    def _nginx(self, port: int, core: int, http: str, server: str, main: str = "") -> Proxy:
+        place = self.place()
+        (place / "nginx.conf").write_text(f"""{"user root;" if os.geteuid() == 0 else ""}
+{main} daemon off; worker_processes 1; pid {place}/pid; error_log {place}/error.log error;
+thread_pool default threads=1; worker_rlimit_nofile 4096;
+events {{ worker_connections 1024; }}
+http {{ {http} access_log off;
+  client_body_temp_path {place}/t1; proxy_temp_path {place}/t2; fastcgi_temp_path {place}/t3; uwsgi_temp_path {place}/t4; scgi_temp_path {place}/t5;
+  keepalive_requests 10000000; large_client_header_buffers 4 32k;
+  server {{ listen 127.0.0.1:{port}; {server} }} }}
+""")
+        return Proxy(["nginx", "-p", str(place), "-c", str(place / "nginx.conf"), "-e", "stderr"], port, place, core)
 
     def _await_answer(self, proxy: Proxy) -> None:
         """With the bundle in force, what is no token is refused as that, not with 500."""

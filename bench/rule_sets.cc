@@ -7,11 +7,11 @@ namespace {
 
 constexpr std::size_t kRulesOfAPolicy = 50, kTeams = 10, kScopes = 20;
 
-std::string prefix(std::size_t number) {
-  return fmt::format("/api/v1/team-{}/service-{}", number % kTeams, number);
+std::string prefix(std::size_t number, int version) {
+  return fmt::format("/api/v{}/team-{}/service-{}", version, number % kTeams, number);
 }
 
-model::Rule rule(std::size_t number) {
+model::Rule rule(std::size_t number, int version) {
   model::Rule out;
   out.name = fmt::format("rule-{}", number);
   model::From from;
@@ -20,7 +20,7 @@ model::Rule rule(std::size_t number) {
   out.from = {from};
   model::To to;
   to.methods = {"GET", "HEAD"};
-  to.paths = {prefix(number) + (number % 3 == 0 ? "/{id}/items/**" : "/items/**")};
+  to.paths = {prefix(number, version) + (number % 3 == 0 ? "/{id}/items/**" : "/items/**")};
   out.to = {to};
   return out;
 }
@@ -32,17 +32,17 @@ std::string scope_of(std::size_t number) {
 }
 
 std::string path_of(std::size_t number) {
-  return prefix(number) + (number % 3 == 0 ? "/4711/items/8" : "/items/8");
+  return prefix(number, 1) + (number % 3 == 0 ? "/4711/items/8" : "/items/8");
 }
 
-policy::CompiledPolicy rule_set(std::size_t rules) {
+policy::CompiledPolicy rule_set(std::size_t rules, int version) {
   policy::CompiledPolicy out;
   for (std::size_t number = 0; number < rules; ++number) {
     if (number % kRulesOfAPolicy == 0) {
       out.policies.emplace_back();
       out.policies.back().id = fmt::format("shop/policy-{:04}", number / kRulesOfAPolicy);
     }
-    out.policies.back().rules.push_back(rule(number));
+    out.policies.back().rules.push_back(rule(number, version));
   }
   return out;
 }

@@ -9,10 +9,10 @@
 namespace meshauth::bench {
 
 /// `rules` Allow rules in policies of 50, each with a path of its own below shared prefixes:
-/// /api/v1/team-3/service-17/...
-policy::CompiledPolicy rule_set(std::size_t rules);
+/// /api/v<version>/team-3/service-17/...
+policy::CompiledPolicy rule_set(std::size_t rules, int version = 1);
 
-/// The path that rule `number` allows, for a caller with its scope.
+/// The path that rule `number` of version 1 allows, for a caller with its scope.
 std::string path_of(std::size_t number);
 std::string scope_of(std::size_t number);
 

@@ -26,7 +26,7 @@ from proxies import BUILD, Proxy, Stand
 from rows import finish, row
 from tokens import ISSUER, Issuer, b64
 
-RULES, RULES_OF_A_POLICY, KEYS, SWAPS = 1000, 50, 20, 200
+RULES, KEYS, SWAPS = 1000, 20, 200
 TOKENS, ROUNDS, BATCH = 10_000, 3, 50
 CACHE = "64m"  # holds them all: the default of 16m bounds what the entries take, so it would hold its own bar
 SWAP_BAR, MEMORY_BAR = 2.0, 16.0  # milliseconds, MiB
@@ -39,17 +39,14 @@ def resource(kind: str, name: str, spec: dict) -> dict:
     return {"apiVersion": "meshauth.dev/v1alpha1", "kind": kind, "metadata": {"namespace": "shop", "name": name}, "spec": spec}
 
 
-def rule(number: int, version: int) -> dict:
-    caller = {"identityProvider": {"name": "idp"}, "scopes": {"all": [f"scope-{number % 20}"]}}
-    path = f"/api/v{version}/team-{number % 10}/service-{number}/{'{id}/' if number % 3 == 0 else ''}items/**"
-    return {"name": f"rule-{number}", "action": "Allow", "from": [caller], "to": [{"methods": ["GET", "HEAD"], "paths": [path]}]}
-
-
 def resources(jwks: str, version: int) -> list[dict]:
-    rules = [rule(number, version) for number in range(RULES)]
-    policies = [rules[at : at + RULES_OF_A_POLICY] for at in range(0, RULES, RULES_OF_A_POLICY)]
+    """The provider, and the policies of the benchmark's one generator of rules."""
+    printed = subprocess.run([BUILD / "bin" / "bench_rules", str(RULES), str(version)], check=True, capture_output=True).stdout
+    policies = json.loads(printed)["policies"]
+    for each in (each for policy in policies for rule in policy["rules"] for each in rule["from"]):
+        each["identityProvider"] = {"name": each.pop("provider").removeprefix("shop/")}
     idp = resource("IdentityProvider", "idp", {"issuer": ISSUER, "audiences": ["api"], "jwks": {"inline": jwks}})
-    return [idp, *(resource("AccessPolicy", f"policy-{i:03}", {"rules": each}) for i, each in enumerate(policies))]
+    return [idp, *(resource("AccessPolicy", policy["id"].removeprefix("shop/"), {"rules": policy["rules"]}) for policy in policies)]
 
 
 def key_set() -> str:
@@ -100,7 +97,7 @@ def swaps(stand: Stand) -> list[dict]:
     agent = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     agent.bind(str(stand.folder / "agent.sock"))
     agent.settimeout(30)
-    proxy = stand.nginx("ours", bundle=folder, http=f"mesh_auth_agent unix:{stand.folder}/agent.sock;")
+    proxy = stand.module(bundle=folder, http=f"mesh_auth_agent unix:{stand.folder}/agent.sock;")
 
     def reported(revision: str) -> dict:
         while True:
@@ -150,7 +147,7 @@ def memory(stand: Stand) -> list[dict]:
     tokens = stand.issuer.tokens(TOKENS)
     used = []
     for _ in range(ROUNDS):
-        proxy = stand.nginx("ours", http=f"mesh_auth_token_cache {CACHE};")
+        proxy = stand.module(http=f"mesh_auth_token_cache {CACHE};")
         send(proxy.port, tokens[:1] * 10 * BATCH)  # nginx's own buffers
         before = private_dirty_mib(proxy)
         for _ in range(3):  # what comes again has its answer kept, too

@@ -153,8 +153,8 @@ std::string Decider::answer_or_throw(std::string& head, double now) {
   add_path(answer, question->request.target);
   answer.add("WWW-Authenticate", engine::challenge(outcome, options_.resource_metadata));
   const auto trace = nginx::trace_of(traceparent_of(question->headers), {random_(), random_(), random_()});
-  answer.add("Mesh-Auth-Trace-Id", trace.trace_id);
-  answer.add("Mesh-Auth-Traceparent", trace.traceparent);
+  answer.add("Mesh-Auth-Trace-Id", trace.trace_id());
+  answer.add("Mesh-Auth-Traceparent", trace.traceparent());
   const bool sampled = std::uniform_real_distribution<>(0, 1)(random_) < options_.audit_allowed;
   answer.add("Mesh-Auth-Log", !outcome.allow || outcome.audit || sampled ? "1" : "");
   if (snapshot != nullptr) {

@@ -3,18 +3,40 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace meshauth::nginx {
 
 struct Trace {
-  std::string traceparent;  ///< what the upstream gets
-  std::string trace_id;     ///< 32 hexadecimal digits
+  std::array<char, 55> text;  ///< 00-<32>-<16>-<2>
+
+  /// What the upstream gets.
+  std::string_view traceparent() const noexcept { return {text.data(), text.size()}; }
+  /// 32 hexadecimal digits.
+  std::string_view trace_id() const noexcept { return traceparent().substr(3, 32); }
+};
+
+using TraceRandom = std::array<std::uint64_t, 3>;
+
+/// Numbers for new traces: no secret, and unlike those of other workers. Two streams of SplitMix64 (Steele, Lea, Flood:
+/// Fast splittable pseudorandom number generators, 2014).
+class TraceIds {
+ public:
+  TraceIds(std::uint64_t seed, std::uint64_t other) noexcept : states_{seed, other} {}
+  TraceRandom next() noexcept { return {step(states_[0]), step(states_[1]), step(states_[0])}; }
+
+ private:
+  static std::uint64_t step(std::uint64_t& state) noexcept {
+    std::uint64_t z = state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+  }
+  std::array<std::uint64_t, 2> states_;
 };
 
 /// header: the client's `traceparent`, empty if it has none. One that is valid passes on as it is (of a version after
 /// 00 the four known fields); else a new one is made of `random`, not sampled.
-Trace trace_of(std::string_view header, const std::array<std::uint64_t, 3>& random);
+Trace trace_of(std::string_view header, const TraceRandom& random) noexcept;
 
 }  // namespace meshauth::nginx

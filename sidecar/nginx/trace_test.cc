@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+#include <string>
+
 using namespace meshauth::nginx;
 
 namespace {
@@ -10,13 +13,13 @@ const std::string kSent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-
 
 TEST_CASE("a valid traceparent passes on") {
   const Trace trace = trace_of(kSent, {1, 2, 3});
-  CHECK(trace.traceparent == kSent);
-  CHECK(trace.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736");
+  CHECK(trace.traceparent() == kSent);
+  CHECK(trace.trace_id() == "4bf92f3577b34da6a3ce929d0e0e4736");
 }
 
 TEST_CASE("one of a later version passes on as far as we know it") {
-  CHECK(trace_of("cc" + kSent.substr(2) + "-what-the-future-holds", {1, 2, 3}).traceparent == kSent);
-  CHECK(trace_of("cc" + kSent.substr(2), {1, 2, 3}).traceparent == kSent);
+  CHECK(trace_of("cc" + kSent.substr(2) + "-what-the-future-holds", {1, 2, 3}).traceparent() == kSent);
+  CHECK(trace_of("cc" + kSent.substr(2), {1, 2, 3}).traceparent() == kSent);
 }
 
 TEST_CASE("anything else is replaced by a new one") {
@@ -38,7 +41,26 @@ TEST_CASE("anything else is replaced by a new one") {
   for (const std::string& text : wrong) {
     CAPTURE(text);
     const Trace trace = trace_of(text, {0, 0, 0});
-    CHECK(trace.traceparent == "00-00000000000000000000000000000001-0000000000000001-00");
-    CHECK(trace.trace_id == "00000000000000000000000000000001");
+    CHECK(trace.traceparent() == "00-00000000000000000000000000000001-0000000000000001-00");
+    CHECK(trace.trace_id() == "00000000000000000000000000000001");
   }
+}
+
+TEST_CASE("every number is told in hexadecimal digits") {
+  CHECK(trace_of("", {0x0123456789abcdef, 0xfedcba9876543211, 0xa0b1c2d3e4f50607}).traceparent() ==
+        "00-0123456789abcdeffedcba9876543211-a0b1c2d3e4f50607-00");
+}
+
+TEST_CASE("no two traces are alike, of one worker or of two") {
+  TraceIds one(1, 2), other(3, 4), again(1, 2);
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) {
+    const auto numbers = one.next();
+    CHECK(numbers == again.next());
+    for (const Trace& trace : {trace_of("", numbers), trace_of("", other.next())}) {
+      seen.emplace(trace.trace_id());
+      seen.emplace(trace.traceparent().substr(36, 16));
+    }
+  }
+  CHECK(seen.size() == 4000);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct RequestState {
   bool logged = false;      ///< refused, or different for the audit, or one of the allowed ones that are sampled
   bool refused = false;     ///< the refusal was handed to nginx once: what follows is its error page
   bool challenged = false;  ///< WWW-Authenticate is set
-  std::unique_ptr<const Trace> trace{};
+  std::optional<Trace> trace{};
   ngx_event_t* expiry = nullptr;  ///< of an upgraded connection's token; in the pool
 
   const engine::Outcome& outcome() const { return answer.again ? *answer.again : *answer.outcome; }

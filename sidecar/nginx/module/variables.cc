@@ -1,5 +1,6 @@
 #include "sidecar/nginx/module/variables.h"
 
+#include <random>
 #include <string>
 
 #include "core/engine/caller.h"
@@ -36,18 +37,19 @@ ngx_int_t set(ngx_http_request_t* r, ngx_http_variable_value_t* v, const Text& t
 
 const Trace& trace(ngx_http_request_t* r, RequestState& state) {
   if (!state.trace) {
-    const auto any_bits = [] {
-      return static_cast<std::uint64_t>(ngx_random()) << 33 ^ static_cast<std::uint64_t>(ngx_random()) << 11 ^
-             static_cast<std::uint64_t>(ngx_random());
-    };
+    static TraceIds ids = [] {
+      std::random_device device;
+      const auto word = [&] { return static_cast<std::uint64_t>(device()) << 32 | device(); };
+      return TraceIds(word(), word());
+    }();
     std::string_view sent;
     std::size_t lines = 0;
-    for (const engine::Header& header : client_headers(r)) {
-      if (!engine::same_header(header.name, "traceparent")) continue;
-      sent = header.value;
+    each_header(r->main->headers_in.headers, [&](const ngx_table_elt_t& header) {
+      if (!engine::same_header(lower_name(header), "traceparent")) return;
+      sent = view(header.value);
       ++lines;
-    }
-    state.trace = std::make_unique<const Trace>(trace_of(lines == 1 ? sent : "", {any_bits(), any_bits(), any_bits()}));
+    });
+    state.trace = trace_of(lines == 1 ? sent : "", ids.next());
   }
   return *state.trace;
 }
@@ -86,10 +88,10 @@ Text scopes(ngx_http_request_t*, RequestState& s) {
   return Text::make(engine::scope_text(s.outcome()));
 }
 Text trace_id(ngx_http_request_t* r, RequestState& s) {
-  return Text::keep(trace(r, s).trace_id);
+  return {trace(r, s).trace_id(), {}, false};
 }
 Text traceparent(ngx_http_request_t* r, RequestState& s) {
-  return Text::keep(trace(r, s).traceparent);
+  return {trace(r, s).traceparent(), {}, false};
 }
 Text path(ngx_http_request_t* r, RequestState&) {
   return Text::make(engine::loggable_path(engine::split_request_line(view(r->main->request_line)).target));
