@@ -147,7 +147,7 @@ std::string Decider::answer_or_throw(std::string& head, double now) {
   const engine::Outcome outcome = decide(*question, snapshot, now);
   counters_.add(outcome);
 
-  Answer answer(outcome.allow || options_.observe ? 200 : outcome.status());
+  Answer answer(options_.observe ? 200 : outcome.status());
   add_decision(answer, outcome);
   add_caller(answer, outcome);
   add_path(answer, question->request.target);

@@ -19,8 +19,10 @@ using engine::testing::with_scopes;
 const std::string kConf(64, 'a'), kOther(64, 'b');
 
 std::unique_ptr<engine::Snapshot> snapshot(const std::string& path, const std::string& conf = kConf,
-                                           const std::string& revision = "r1") {
+                                           const std::string& revision = "r1",
+                                           std::optional<Seconds> max_stale = std::nullopt) {
   auto settings = provider();
+  settings.max_stale = max_stale;
   settings.forward_claims = {{{"sub"}, "X-User"}};
   settings.forward_token = false;
   Mesh mesh;
@@ -135,6 +137,34 @@ TEST_CASE("a worker with the auth.conf of before is answered by the bundle of be
   CHECK(agent.status("/a", "", kConf) == 200);
 }
 
+TEST_CASE("keys are as old as was said last, in every bundle, and never older again") {
+  const auto aged = [](const std::string& conf, const std::string& revision) {
+    return snapshot("/a", conf, revision, Seconds(3600));
+  };
+  const auto fresh = [](double age) { return bundle::Fresh{{{"keys", static_cast<std::int64_t>(kNow - age)}}}; };
+  Asked agent;
+  agent.decider.take(aged(kConf, "r1"));
+  CHECK(agent.status("/a", bearer()) == 503);  // nobody said how old they are
+  agent.decider.set_fresh(fresh(3599));
+  CHECK(agent.status("/a", bearer()) == 200);
+  agent.decider.take(aged(kOther, "r2"));
+  CHECK(agent.status("/a", bearer(), kOther) == 200);
+  agent.decider.set_fresh(fresh(3601));  // an old word that comes late
+  agent.decider.take(aged(kOther, "r3"));
+  CHECK(agent.status("/a", bearer(), kOther) == 200);
+  CHECK(agent.status("/a", bearer(), kConf) == 200);  // of the bundle of before, too
+}
+
+TEST_CASE("a trace goes on, unless the client names two") {
+  const std::string one = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const std::string two = "00-11111111111111111111111111111111-00f067aa0ba902b7-01";
+  Asked agent;
+  agent.decider.take(snapshot("/a"));
+  CHECK(has(agent.answer("/a", "traceparent: " + one + "\r\n"), "Mesh-Auth-Traceparent: " + one));
+  const auto both = agent.answer("/a", "traceparent: " + one + "\r\ntraceparent: " + two + "\r\n");
+  for (const std::string& sent : {one, two}) CHECK(both.find(sent) == std::string::npos);
+}
+
 TEST_CASE("an observer lets everything pass, and says what it would have said") {
   DeciderOptions options;
   options.observe = true;
@@ -164,6 +194,7 @@ TEST_CASE("flags are refused as the module refuses them") {
   Options options;
   CHECK(decider_options(options));
   CHECK(decider_options(options)->token_cache == 16u << 20);
+  CHECK(decider_options(options)->engine.preflight == engine::Preflight::Decide);
   const auto refused = [&](auto change) {
     Options wrong;
     change(wrong);
@@ -171,7 +202,7 @@ TEST_CASE("flags are refused as the module refuses them") {
   };
   CHECK(refused([](Options& o) { o.path_allow = "everything"; }));
   CHECK(refused([](Options& o) { o.resource_metadata = "no-url"; }));
-  for (const char* size : {"", "m", "16g", "1k", "5000m", "16m x", "-1m", "99999999999999999999m"}) {
+  for (const char* size : {"", "m", "16g", "1k", "5000m", "16m x", "1000000x", "-1m", "99999999999999999999m"}) {
     CAPTURE(size);
     CHECK(refused([&](Options& o) { o.token_cache = size; }));
   }

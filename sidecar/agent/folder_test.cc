@@ -62,6 +62,15 @@ TEST_CASE("a bundle that was changed on disk is an error, and writing it again h
   CHECK(f.current() == revision);
 }
 
+TEST_CASE("a link that names another revision than its folder holds is an error") {
+  FolderFixture f;
+  const auto held = f.put(f.make("{}"));
+  const std::string other(64, 'a');
+  fs::rename(f.place.path() + "/revisions/" + held, f.place.path() + "/revisions/" + other);
+  REQUIRE(f.folder.point(other));
+  CHECK(!f.folder.current(f.trust, "shop/orders"));
+}
+
 TEST_CASE("the same revision under a newer epoch replaces its manifest") {
   FolderFixture f;
   f.put(f.make("{}", {1, 1}));
@@ -94,7 +103,9 @@ TEST_CASE("pruning keeps what is asked for and what is in force") {
   CHECK(there(0));  // it is in force
   f.folder.discard(revisions[2]);
   CHECK(!there(2));
-  f.folder.discard("../" + fs::path(f.place.path()).filename().string());
+  for (const std::string& other : {std::string(), "../../" + fs::path(f.place.path()).filename().string()}) {
+    f.folder.discard(other);
+  }
   CHECK(there(0));
 }
 
