@@ -89,5 +89,7 @@ MUTANTS = [
     ("claim.cc", "    default:\n      return std::nullopt;", "    default:\n      return std::string();", "the text of a list, an object or null"),
     # names
     ("algorithm.cc", "if (kNames[i] == name) return", "if (kNames[i].starts_with(name)) return", "the beginning of an algorithm's name"),
+    ("algorithm.cc", "if (curve == name) return", "if (name.starts_with(curve)) return", "what goes on after a curve's name"),
+    ("algorithm.cc", "return Alg{Algorithm::EdDSA, curve};", "return Alg{Algorithm::EdDSA, {}};", "the curve that alg names"),
     ("reason.cc", "index < kCount ? index : static_cast<std::size_t>(Reason::internal)", "index < kCount ? index : 0", "a number that is no reason lets pass"),
 ]

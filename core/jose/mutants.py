@@ -16,7 +16,7 @@ MUTANTS = [
     ("jws.cc", "if (root->get(members) != simdjson::SUCCESS) return", "if (root->get(members) != simdjson::SUCCESS && false) return", "a header that is no object"),
     ("jws.cc", "if (header.crit) return", "if (false) return", "crit"),
     ("jws.cc", "if (!header.forbidden.empty()) {", "if (false) {", "b64, zip, enc"),
-    ("jws.cc", 'if (alg == "Ed25519") out.curve = "Ed25519";', "", "Ed25519 by a key of Ed448"),
+    ("jws.cc", "  out.curve = named->curve;\n", "  out.curve = {};\n", "Ed25519 by a key of Ed448"),
     ("jws.cc", "if (name.starts_with(kApplication)) name.erase(0, kApplication.size());", "", "application/ of typ"),
     # the algorithm
     ("claims.cc", "if (provider.algorithms.contains(jws.algorithm)) return std::nullopt;", "return std::nullopt;", "any algorithm"),
@@ -33,8 +33,10 @@ MUTANTS = [
     ("signature.cc", "EVP_DigestVerify(context, bytes_of(signature), signature.size(), bytes_of(input), input.size()) == 1;", "true;", "EdDSA"),
     ("signature.cc", "RSA_PSS_SALTLEN_DIGEST", "RSA_PSS_SALTLEN_AUTO", "PSS with a salt of any length"),
     # the key
-    ("key_ring.cc", "return algorithms_[index].contains(jws.algorithm) && (", "return (", "a key's own algorithms"),
-    ("key_ring.cc", " && (jws.curve.empty() || jws.curve == set_.keys[index].crv);", ";", "the curve that alg names"),
+    ("key_ring.cc", "if (!algorithms_[index].contains(jws.algorithm)) return false;", "", "the algorithms of a key's type"),
+    ("key_ring.cc", "(jws.curve.empty() || jws.curve == jwk.crv) && ", "", "the curve that alg names"),
+    ("key_ring.cc", " && (jwk.alg.empty() || jwk.alg == jws.alg());", ";", "a key's own alg, letter for letter"),
+    ("curve.cc", "if (!own || other_curve || ", "if (!own || ", "a key whose alg names the other curve"),
     ("key_ring.cc", "if (ambiguous_.contains(*jws.kid)) {", "if (false) {", "two keys with one kid"),
     ("key_ring.cc", "  if (found == by_kid_.end()) {\n    out.reason = Reason::kid_unknown;\n    return;\n  }\n", "  if (found == by_kid_.end()) {\n    for (std::size_t i = 0; i < set_.keys.size(); ++i) {\n      if (fits(i, jws)) out.keys.push_back(i);\n    }\n    return;\n  }\n", "an unknown kid falls back to the other keys"),
     ("key_ring.cc", "if (out.keys.empty()) out.reason = Reason::kid_missing_no_key;", "if (out.keys.size() != 1) out.reason = Reason::kid_missing_no_key;", "a token without kid where several keys fit"),
