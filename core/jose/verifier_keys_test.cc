@@ -274,3 +274,16 @@ TEST_CASE("sources that lack the kid are named also where another source knows i
   CHECK(refused.error().kid == "es256");
   CHECK(refused.error().key_source == "");
 }
+
+TEST_CASE("a header that was refused is not the header that is known") {
+  JsonReader reader;
+  Jws jws;
+  REQUIRE(read_jws(Draft{}.token(), reader, jws));
+  CHECK(jws.header == base64url_encode(Draft{}.header));
+  for (const std::string bad : {R"({"alg":"none"})", R"({"alg":"ES256","crit":["x"]})", "{"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(read_jws(base64url_encode(bad) + ".e30.AA", reader, jws));
+    CHECK(jws.header == "");
+    REQUIRE(read_jws(Draft{}.token(), reader, jws));
+  }
+}
