@@ -62,7 +62,7 @@ std::optional<std::string> type_name(const std::optional<element>& value) {
 
 tl::expected<void, Refusal> read_header(std::string_view json, JsonReader& reader, Jws& out) {
   const auto root = reader.parse(json, {.bytes = kMaxTokenBytes, .depth = 32});
-  if (!root) return refuse(root.error(), "the header is refused: {}", json_fault(root.error()));
+  if (!root) return refuse(root.error().reason, "the header is refused: {}", json_fault(root.error()));
   object members;
   if (root->get(members) != simdjson::SUCCESS) return refuse(Reason::json_invalid, "the header is no JSON object");
   const Header header = find_members(members);

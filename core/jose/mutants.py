@@ -52,6 +52,7 @@ MUTANTS = [
     ("claims.cc", "if (listed && !no_name) return std::nullopt;", "if (listed) return std::nullopt;", "an empty typ"),
     ("claims.cc", "!(date >= 0 && date < kDateLimit)", "!(date >= 0)", "dates beyond 2^53"),
     ("claims.cc", "!(date >= 0 && date < kDateLimit)", "!(date < kDateLimit)", "dates before 1970"),
+    ("claims.cc", "const bool none = std::erase(types, \"\") > 0;", "const bool none = false;", "that a token without typ is accepted is said"),
     ("claims.cc", "if (invalid.empty()) invalid = name;", "invalid = name;", "which date is wrong"),
     ("claims.cc", "if (!dates.invalid.empty()) {", "if (false) {", "dates that are no numbers"),
     ("claims.cc", 'if (!dates.exp) return failure(Stage::time, Reason::exp_missing, "exp is missing");', "if (!dates.exp) return std::nullopt;", "no exp"),

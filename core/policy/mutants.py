@@ -68,5 +68,6 @@ MUTANTS = [
     ("policy_reader.cc", 'if (out.empty()) refuse(match.field(), "is empty");', "", "a list match that asks for nothing"),
     ("policy_reader.cc", 'if (out.equals_claim.empty()) refuse(field, "lacks equalsClaim");', "", "a path variable that equals nothing"),
     ("policy_reader.cc", "if (out.action == model::Action::Allow && out.from.empty()) refuse", "if (false) refuse", "an Allow without from"),
+    ("policy_reader.cc", "if (seen_ < asked_.size()) asked_[seen_] = name;", "", "another member is named as not known"),
     ("policy_reader.cc", "if (seen_ != object_.size())", "if (seen_ > object_.size())", "unknown members of policy.json are passed over"),
 ]
