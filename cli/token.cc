@@ -28,8 +28,9 @@ AlgorithmSet algorithms_of(const TokenOptions& options) {
   for (const std::string& name : options.algorithms) {
     const auto algorithm = algorithm_from_name(name);
     if (!algorithm) {
-      throw UsageError{
-          fmt::format("--algorithm {} is none of {}", in_quotes(name), fmt::join(AlgorithmSet::all().names(), ", "))};
+      throw UsageError{fmt::format("--algorithm {} is none of {}{}", in_quotes(name),
+                                   fmt::join(AlgorithmSet::all().names(), ", "),
+                                   alg_from_name(name) ? "; EdDSA allows Ed25519 and Ed448" : "")};
     }
     set.add(*algorithm);
   }

@@ -14,8 +14,16 @@ std::optional<Algorithm> algorithm_from_name(std::string_view name) noexcept {
   for (std::size_t i = 0; i < std::size(kNames); ++i) {
     if (kNames[i] == name) return static_cast<Algorithm>(i);
   }
-  if (name == "Ed25519" || name == "Ed448") return Algorithm::EdDSA;
   return std::nullopt;
+}
+
+std::optional<Alg> alg_from_name(std::string_view name) noexcept {
+  for (const std::string_view curve : {"Ed25519", "Ed448"}) {
+    if (curve == name) return Alg{Algorithm::EdDSA, curve};
+  }
+  const auto algorithm = algorithm_from_name(name);
+  if (!algorithm) return std::nullopt;
+  return Alg{*algorithm, {}};
 }
 
 std::vector<std::string> AlgorithmSet::names() const {

@@ -14,8 +14,18 @@ enum class Algorithm : std::uint8_t { RS256, RS384, RS512, PS256, PS384, PS512, 
 
 std::string_view algorithm_name(Algorithm algorithm) noexcept;
 
-/// Also RFC 9864's "Ed25519" and "Ed448", which name EdDSA with one curve. Exact case; nullopt for any other spelling.
+/// What settings may list: exact case; nullopt for any other spelling, also for RFC 9864's "Ed25519" and "Ed448".
+/// Whoever names one curve would be given both: an AlgorithmSet knows EdDSA alone.
 std::optional<Algorithm> algorithm_from_name(std::string_view name) noexcept;
+
+/// What the member `alg` of a token's header or of a key may say.
+struct Alg {
+  Algorithm algorithm{};
+  std::string_view curve;  ///< "Ed25519" or "Ed448" if that is its name (RFC 9864 section 2.2), EdDSA with one curve
+};
+
+/// The names above, and those two. Exact case; nullopt for any other spelling.
+std::optional<Alg> alg_from_name(std::string_view name) noexcept;
 
 class AlgorithmSet {
  public:

@@ -11,17 +11,29 @@ TEST_CASE("each algorithm has one name, in its exact case") {
   for (const auto& name : names) {
     REQUIRE(algorithm_from_name(name));
     CHECK(algorithm_name(*algorithm_from_name(name)) == name);
+    REQUIRE(alg_from_name(name));
+    CHECK(alg_from_name(name)->algorithm == algorithm_from_name(name));
+    CHECK(alg_from_name(name)->curve == "");
   }
-  CHECK(algorithm_from_name("Ed25519") == Algorithm::EdDSA);
-  CHECK(algorithm_from_name("Ed448") == Algorithm::EdDSA);
+}
+
+TEST_CASE("a name of one curve is for tokens and keys: in a set it would allow the other curve too") {
+  for (const std::string_view name : {"Ed25519", "Ed448"}) {
+    CAPTURE(name);
+    CHECK_FALSE(algorithm_from_name(name));
+    REQUIRE(alg_from_name(name));
+    CHECK(alg_from_name(name)->algorithm == Algorithm::EdDSA);
+    CHECK(alg_from_name(name)->curve == name);
+  }
 }
 
 TEST_CASE("symmetric algorithms, none and other spellings do not exist") {
   for (const std::string_view name :
-       {"none", "None", "NONE", "nOnE", "", "HS256", "HS384", "HS512", "rs256", "RS256 ", " RS256", "RS1", "ES256K",
-        "eddsa", "EDDSA", "RSA-OAEP", "dir", "A128KW", "ed25519"}) {
+       {"none", "None",   "NONE",  "nOnE",  "",         "HS256", "HS384",  "HS512",   "rs256",  "RS256 ",   " RS256",
+        "RS1",  "ES256K", "eddsa", "EDDSA", "RSA-OAEP", "dir",   "A128KW", "ed25519", "Ed2551", "Ed25519 ", "ed448"}) {
     CAPTURE(name);
     CHECK_FALSE(algorithm_from_name(name));
+    CHECK_FALSE(alg_from_name(name));
   }
 }
 

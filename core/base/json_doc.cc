@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/base/json_number.h"
+#include "core/base/text.h"
 
 namespace meshauth {
 namespace {
@@ -19,13 +20,14 @@ std::uint32_t print_of(std::string_view text) noexcept {
          byte(text.size() - 1);
 }
 
-Reason check(element value, std::size_t depth_left) {
+/// `twice`: the member that is there twice, if that is the reason.
+Reason check(element value, std::size_t depth_left, std::string_view& twice) {
   const auto type = value.type();
   if (type != element_type::OBJECT && type != element_type::ARRAY) return Reason::none;
   if (depth_left == 0) return Reason::json_too_deep;
   if (type == element_type::ARRAY) {
     for (const element item : simdjson::dom::array(value)) {
-      if (const Reason reason = check(item, depth_left - 1); reason != Reason::none) return reason;
+      if (const Reason reason = check(item, depth_left - 1, twice); reason != Reason::none) return reason;
     }
     return Reason::none;
   }
@@ -38,7 +40,10 @@ Reason check(element value, std::size_t depth_left) {
     if (count < kFew) {
       prints[count] = print_of(name);
       for (std::size_t i = 0; i < count; ++i) {
-        if (prints[i] == prints[count] && few[i] == name) return Reason::json_duplicate;
+        if (prints[i] == prints[count] && few[i] == name) {
+          twice = name;
+          return Reason::json_duplicate;
+        }
       }
       few[count] = name;
     } else {
@@ -46,11 +51,13 @@ Reason check(element value, std::size_t depth_left) {
       many.push_back(name);
     }
     ++count;
-    if (const Reason reason = check(item, depth_left - 1); reason != Reason::none) return reason;
+    if (const Reason reason = check(item, depth_left - 1, twice); reason != Reason::none) return reason;
   }
   std::sort(many.begin(), many.end());
-  if (std::adjacent_find(many.begin(), many.end()) != many.end()) return Reason::json_duplicate;
-  return Reason::none;
+  const auto found = std::adjacent_find(many.begin(), many.end());
+  if (found == many.end()) return Reason::none;
+  twice = *found;
+  return Reason::json_duplicate;
 }
 
 /// One level more than allowed, so that our own walk says whether the depth or something else was wrong.
@@ -68,8 +75,8 @@ tl::expected<element, simdjson::error_code> parse_text(simdjson::dom::parser& pa
   return root;
 }
 
-tl::expected<element, Reason> parse_with(simdjson::dom::parser& parser, std::string_view bytes,
-                                         const JsonLimits& limits) {
+tl::expected<element, JsonFault> parse_with(simdjson::dom::parser& parser, std::string_view bytes,
+                                            const JsonLimits& limits) {
   if (bytes.size() > limits.bytes) return tl::unexpected(Reason::json_invalid);
   const std::size_t depth = limits.depth + kSpareDepth;
   auto root = parse_text(parser, bytes, depth);
@@ -80,13 +87,15 @@ tl::expected<element, Reason> parse_with(simdjson::dom::parser& parser, std::str
   if (!root) {
     return tl::unexpected(root.error() == simdjson::DEPTH_ERROR ? Reason::json_too_deep : Reason::json_invalid);
   }
-  if (const Reason reason = check(*root, limits.depth); reason != Reason::none) return tl::unexpected(reason);
-  return *root;
+  std::string_view twice;
+  const Reason reason = check(*root, limits.depth, twice);
+  if (reason == Reason::none) return *root;
+  return tl::unexpected(JsonFault(reason, reason == Reason::json_duplicate ? in_quotes(twice) : ""));
 }
 
 }  // namespace
 
-tl::expected<JsonDoc, Reason> JsonDoc::parse(std::string_view bytes, const JsonLimits& limits) {
+tl::expected<JsonDoc, JsonFault> JsonDoc::parse(std::string_view bytes, const JsonLimits& limits) {
   JsonDoc doc;
   doc.parser_ = std::make_unique<simdjson::dom::parser>();
   const auto root = parse_with(*doc.parser_, bytes, limits);
@@ -95,14 +104,14 @@ tl::expected<JsonDoc, Reason> JsonDoc::parse(std::string_view bytes, const JsonL
   return doc;
 }
 
-tl::expected<element, Reason> JsonReader::parse(std::string_view bytes, const JsonLimits& limits) {
+tl::expected<element, JsonFault> JsonReader::parse(std::string_view bytes, const JsonLimits& limits) {
   return parse_with(parser_, bytes, limits);
 }
 
-std::string_view json_fault(Reason reason) noexcept {
-  switch (reason) {
+std::string json_fault(const JsonFault& fault) {
+  switch (fault.reason) {
     case Reason::json_duplicate:
-      return "an object has the same member twice";
+      return "an object has the same member twice" + (fault.member.empty() ? "" : ": " + fault.member);
     case Reason::json_too_deep:
       return "it is nested too deeply";
     default:

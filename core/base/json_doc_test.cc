@@ -14,8 +14,10 @@ Reason parsed(std::string_view text, const JsonLimits& limits = {}) {
   const auto by_reader = reader.parse(text, limits);
   const auto doc = JsonDoc::parse(text, limits);
   REQUIRE(bool(doc) == bool(by_reader));
-  if (!doc) CHECK(doc.error() == by_reader.error());
-  return doc ? Reason::none : doc.error();
+  if (doc) return Reason::none;
+  CHECK(doc.error().reason == by_reader.error().reason);
+  CHECK(json_fault(doc.error()) == json_fault(by_reader.error()));
+  return doc.error().reason;
 }
 
 std::string nested(std::size_t depth, std::string_view open, std::string_view inner, std::string_view close) {
@@ -106,6 +108,21 @@ TEST_CASE("a member twice is json_duplicate, however it is spelt and however dee
     CAPTURE(text);
     CHECK(parsed(text) == Reason::json_duplicate);
   }
+}
+
+TEST_CASE("the member that stands twice is named, as it may stand in a message") {
+  const auto says = [](std::string_view text) { return json_fault(JsonDoc::parse(text).error()); };
+  const std::string twice = "an object has the same member twice: ";
+  CHECK(says(R"({"b":1,"a":{"x":1,"y":2,"x":3}})") == twice + R"("x")");
+  CHECK(says(R"({"\u0061":1,"a":2})") == twice + R"("a")");
+  CHECK(says(R"({"a\nb":1,"a\nb":2})") == twice + R"("a\x0ab")");
+  const std::string name(1000, 'n');
+  CHECK(says("{\"" + name + "\":1,\"" + name + "\":2}") == twice + "\"" + name.substr(0, 80) + "...\"");
+  std::string many = "{";
+  for (int i = 0; i < 40; ++i) many += "\"m" + std::to_string(i == 39 ? 7 : i) + "\":0,";
+  many.back() = '}';
+  CHECK(says(many) == twice + R"("m7")");
+  CHECK(says("[").find(':') == std::string::npos);
 }
 
 TEST_CASE("names that only look alike are two names") {

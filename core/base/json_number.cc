@@ -48,10 +48,19 @@ bool holds(std::string_view text) {
   return std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc();
 }
 
-/// from_chars says "out of range" both where a double is too small to hold the number and where it is too large.
+/// from_chars says "out of range" both where a double is too small to hold the number and where it is too large: the
+/// place of the first digit that is no zero and the exponent together say which.
 bool is_tiny(std::string_view text) {
-  const auto exponent = text.find_first_of("eE");
-  return exponent != std::string_view::npos && text[exponent + 1] == '-';
+  const std::string_view digits = text.substr(0, text.find_first_of("eE"));
+  std::string_view power = text.substr(std::min(digits.size() + 1, text.size()));
+  if (power.starts_with('+')) power.remove_prefix(1);
+  int exponent = 0;
+  if (std::from_chars(power.data(), power.data() + power.size(), exponent).ec == std::errc::result_out_of_range) {
+    return power.starts_with('-');  // more than any digits make up for
+  }
+  const auto point = static_cast<std::int64_t>(std::min(digits.find('.'), digits.size()));
+  const auto first = static_cast<std::int64_t>(std::min(digits.find_first_of("123456789"), digits.size()));
+  return exponent + point < first;
 }
 
 void append_number(std::string& out, std::string_view text) {

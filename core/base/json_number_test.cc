@@ -36,6 +36,21 @@ TEST_CASE("numbers that cannot be held become the nearest double") {
   CHECK(with_representable_numbers(digits) == "1.7976931348623157e308");
 }
 
+TEST_CASE("whether a number is too small or too large, its digits and its exponent say together") {
+  const std::string zeros(400, '0'), nines(400, '9'), largest = "1.7976931348623157e308";
+  const std::pair<std::string, std::string> cases[] = {
+      {"0." + zeros + "1", "0.0"},     {"-0." + zeros + "1", "0.0"},        {"0." + zeros + "1e50", "0.0"},
+      {"0." + zeros + "1E+50", "0.0"}, {"0." + zeros + "1e800", largest},   {"0." + zeros + "1e+800", largest},
+      {nines + "e-50", largest},       {nines + ".5e-50", largest},         {"-" + nines + "e-50", "-" + largest},
+      {nines + "e-900", "0.0"},        {"1e99999999999999999999", largest}, {"1e-99999999999999999999", "0.0"},
+      {"1E-2147483648", "0.0"},
+  };
+  for (const auto& [text, expected] : cases) {
+    CAPTURE(text);
+    CHECK(with_representable_numbers(text) == expected);
+  }
+}
+
 TEST_CASE("what is no number is not made one") {
   for (const std::string_view text :
        {"01e400", "-", "1e", "1.e400", "1e400x", "+1e400", "1e+", "--1", "1e400.5", "1-1", "0x1e400", ".5e400", "00"}) {

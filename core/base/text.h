@@ -7,8 +7,9 @@
 
 namespace meshauth {
 
-/// Text from outside as it may stand in a message: in double quotes, control characters, quotes, backslashes and
-/// invalid UTF-8 escaped, cut with "..." after `most` bytes.
+/// Text from outside as it may stand in a message: in double quotes, control characters (also U+0080 to U+009F, line
+/// and paragraph separators and those that turn the direction of text), quotes, backslashes and invalid UTF-8 escaped,
+/// cut with "..." after `most` bytes.
 std::string in_quotes(std::string_view text, std::size_t most = 80);
 
 /// Every piece between separators, empty ones too: split("a..b", '.') has three.

@@ -1,6 +1,7 @@
 #include "core/base/text.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace meshauth;
 using Pieces = std::vector<std::string_view>;
@@ -14,6 +15,34 @@ TEST_CASE("text from outside is quoted so that it cannot end its line or its quo
   CHECK(in_quotes("é😀") == "\"é😀\"");
   CHECK(in_quotes("a\xff") == R"("a\xff")");
   CHECK(in_quotes("é\xff") == R"("\xc3\xa9\xff")");
+}
+
+TEST_CASE("what a terminal would obey, or show in another order, is escaped though it is good UTF-8") {
+  CHECK(in_quotes("a\u202eb") == R"("a\u202eb")");
+  CHECK(in_quotes("\xc2\x9b"
+                  "31m") == R"("\u009b31m")");
+  struct Row {
+    std::uint32_t first, last;
+    bool escaped;
+  };
+  const Row rows[] = {{0x80, 0x9f, true},      {0xa0, 0xa1, false},     {0x61b, 0x61b, false},
+                      {0x61c, 0x61c, true},    {0x61d, 0x61d, false},   {0x200d, 0x200d, false},
+                      {0x200e, 0x200f, true},  {0x2010, 0x2027, false}, {0x2028, 0x202e, true},
+                      {0x202f, 0x202f, false}, {0x2065, 0x2065, false}, {0x2066, 0x2069, true},
+                      {0x206a, 0x206a, false}, {0xfffd, 0xfffd, false}};
+  for (const Row& row : rows) {
+    for (std::uint32_t code = row.first; code <= row.last; ++code) {
+      std::string text;
+      if (code < 0x800) {
+        text = {static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))};
+      } else {
+        text = {static_cast<char>(0xe0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 0x3f)),
+                static_cast<char>(0x80 | (code & 0x3f))};
+      }
+      CAPTURE(code);
+      CHECK(in_quotes("<" + text + ">") == (row.escaped ? fmt::format(R"("<\u{:04x}>")", code) : "\"<" + text + ">\""));
+    }
+  }
 }
 
 TEST_CASE("long text is cut between characters") {

@@ -61,6 +61,14 @@ bool names_audience(element claim, const std::vector<std::string>& audiences) {
   return found;
 }
 
+/// "at+jwt, jwt or a token without typ"
+std::string in_words(std::vector<std::string> types) {
+  const bool none = std::erase(types, "") > 0;
+  std::string out = fmt::format("{}", fmt::join(types, ", "));
+  if (none) out += out.empty() ? "a token without typ" : " or a token without typ";
+  return out;
+}
+
 }  // namespace
 
 tl::expected<TokenClaims, Failure> read_claims(element root) {
@@ -110,7 +118,7 @@ std::optional<Failure> check_type(const ProviderSettings& provider, const Jws& j
   const bool no_name = jws.typ && jws.typ->empty();  // "" in the list means a missing typ, not an empty one
   if (listed && !no_name) return std::nullopt;
   return failure(Stage::type, Reason::typ_not_allowed, "typ is {}; provider {} accepts {}",
-                 jws.typ ? in_quotes(*jws.typ) : std::string("missing"), provider.id, fmt::join(allowed, ", "));
+                 jws.typ ? in_quotes(*jws.typ) : std::string("missing"), provider.id, in_words(allowed));
 }
 
 std::optional<Failure> check_times(const ProviderSettings& provider, const TokenClaims::Dates& dates, double now) {

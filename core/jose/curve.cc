@@ -34,11 +34,10 @@ AlgorithmSet fitting_algorithms(const Jwk& jwk) noexcept {
     by_type.add(curve->algorithm);
   }
   if (jwk.alg.empty()) return by_type;
-  const auto own = algorithm_from_name(jwk.alg);
-  // RFC 9864: "Ed25519" and "Ed448" name one curve each.
-  const bool other_curve = own == Algorithm::EdDSA && jwk.alg != "EdDSA" && jwk.alg != jwk.crv;
-  if (!own || other_curve || !by_type.contains(*own)) return {};
-  return {*own};
+  const auto own = alg_from_name(jwk.alg);
+  const bool other_curve = own && !own->curve.empty() && own->curve != jwk.crv;
+  if (!own || other_curve || !by_type.contains(own->algorithm)) return {};
+  return {own->algorithm};
 }
 
 }  // namespace meshauth::jose

@@ -22,7 +22,8 @@ struct Curve {
 /// nullptr for a curve that is not known.
 const Curve* curve_named(std::string_view name) noexcept;
 
-/// The algorithms of the key's type and curve, limited to its own `alg` where it has one.
+/// The algorithms of the key's type and curve, limited to its own `alg` where it has one. Names alone: of a token the
+/// key asks more where it says "Ed25519", "Ed448" or "EdDSA" (KeyRing).
 AlgorithmSet fitting_algorithms(const Jwk& jwk) noexcept;
 
 }  // namespace meshauth::jose

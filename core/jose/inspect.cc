@@ -51,7 +51,8 @@ void check_provider(const Jws& jws, const TokenClaims& claims, const ProviderSet
 
 Check check_payload(const Jws& jws, const ProviderSettings& provider, double now, std::vector<Check>& rest) {
   const auto doc = JsonDoc::parse(jws.payload, {.bytes = kMaxTokenBytes, .depth = 32});
-  if (!doc) return {"payload", failed, doc.error(), fmt::format("the payload is refused: {}", json_fault(doc.error()))};
+  if (!doc)
+    return {"payload", failed, doc.error().reason, fmt::format("the payload is refused: {}", json_fault(doc.error()))};
   if (!doc->root().is_object()) return {"payload", failed, Reason::json_invalid, "the payload is no JSON object"};
   const auto claims = read_claims(doc->root());
   if (claims) {

@@ -9,6 +9,7 @@
 #include "core/base/json_text.h"
 #include "core/base/text.h"
 #include "core/jose/curve.h"
+#include "core/jose/edwards.h"
 #include "core/jose/ossl.h"
 
 namespace meshauth::jose {
@@ -149,6 +150,9 @@ Status read_okp(object jwk, Jwk& out, Members& members) {
   const auto x = bytes_member(jwk, "x");
   if (!x) return tl::unexpected(x.error());
   if (x->size() != curve->bytes) return fail("x of {} bytes; {} has exactly {}", x->size(), curve->name, curve->bytes);
+  const Point point = curve->name == "Ed448" ? judge_ed448(*x) : judge_ed25519(*x);
+  if (point == Point::OffCurve) return fail("the point is not on curve {}", curve->name);
+  if (point == Point::SmallOrder) return fail("the point is of small order on curve {}", curve->name);
   out.key.reset(EVP_PKEY_new_raw_public_key_ex(nullptr, curve->openssl_name, nullptr, bytes_of(*x), x->size()),
                 OsslFree());
   if (!out.key) {

@@ -62,7 +62,7 @@ std::optional<std::string> type_name(const std::optional<element>& value) {
 
 tl::expected<void, Refusal> read_header(std::string_view json, JsonReader& reader, Jws& out) {
   const auto root = reader.parse(json, {.bytes = kMaxTokenBytes, .depth = 32});
-  if (!root) return refuse(root.error(), "the header is refused: {}", json_fault(root.error()));
+  if (!root) return refuse(root.error().reason, "the header is refused: {}", json_fault(root.error()));
   object members;
   if (root->get(members) != simdjson::SUCCESS) return refuse(Reason::json_invalid, "the header is no JSON object");
   const Header header = find_members(members);
@@ -70,17 +70,14 @@ tl::expected<void, Refusal> read_header(std::string_view json, JsonReader& reade
   if (!header.alg || header.alg->get(alg) != simdjson::SUCCESS) {
     return refuse(Reason::alg_not_allowed, "the header has no alg that is a string");
   }
-  const auto algorithm = algorithm_from_name(alg);
-  if (!algorithm)
-    return refuse(Reason::alg_not_allowed, "alg {} is no algorithm that is ever accepted", in_quotes(alg));
+  const auto named = alg_from_name(alg);
+  if (!named) return refuse(Reason::alg_not_allowed, "alg {} is no algorithm that is ever accepted", in_quotes(alg));
   if (header.crit) return refuse(Reason::crit_present, "the header has crit; no extension is understood here");
   if (!header.forbidden.empty()) {
     return refuse(Reason::header_forbidden, "the header has {}, which no signed JWT here may have", header.forbidden);
   }
-  out.algorithm = *algorithm;
-  out.curve = {};
-  if (alg == "Ed25519") out.curve = "Ed25519";
-  if (alg == "Ed448") out.curve = "Ed448";
+  out.algorithm = named->algorithm;
+  out.curve = named->curve;
   out.kid = text_or_empty(header.kid);
   out.typ = type_name(header.typ);
   return {};

@@ -22,6 +22,9 @@ struct Jws {
   std::string signature;
   Algorithm algorithm{};
   std::string_view curve;  ///< RFC 9864's "Ed25519" or "Ed448" as alg: the key must have it; else empty
+
+  /// alg as it was sent.
+  std::string_view alg() const noexcept { return curve.empty() ? algorithm_name(algorithm) : curve; }
   /// nullopt: none. "": there, but no string or empty, so that no key has it.
   std::optional<std::string> kid;
   /// Lower case, without `application/`. nullopt: none. "": there, but no string or empty, so that no list has it.

@@ -16,7 +16,9 @@ KeyRing::KeyRing(std::string source, KeySet set) : source_(std::move(source)), s
 }
 
 bool KeyRing::fits(std::size_t index, const Jws& jws) const {
-  return algorithms_[index].contains(jws.algorithm) && (jws.curve.empty() || jws.curve == set_.keys[index].crv);
+  const Jwk& jwk = set_.keys[index];
+  if (!algorithms_[index].contains(jws.algorithm)) return false;
+  return (jws.curve.empty() || jws.curve == jwk.crv) && (jwk.alg.empty() || jwk.alg == jws.alg());
 }
 
 void KeyRing::select(const Jws& jws, Selection& out) const {

@@ -40,6 +40,9 @@ class KeyRing {
   bool verify(const Digests& digests, std::size_t index, const Jws& jws);
 
  private:
+  /// By type, curve and the key's own alg, which the token's has to be letter for letter: RFC 8725 section 3.1 uses a
+  /// key with exactly one algorithm, and to RFC 9864 "EdDSA" is another one than "Ed25519", even on that curve. A key
+  /// without alg takes both.
   bool fits(std::size_t index, const Jws& jws) const;
 
   std::string source_;

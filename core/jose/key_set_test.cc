@@ -4,6 +4,7 @@
 
 #include "core/base/digest.h"
 #include "core/jose/curve.h"
+#include "core/jose/jws.h"
 #include "core/jose/testing/token_maker.h"
 
 using namespace meshauth;
@@ -146,6 +147,15 @@ TEST_CASE("RSA: 2048 to 8192 bits, an odd exponent in 3..2^32, no padding but on
   says(skipped(R"({"kty":"RSA","n":5,"e":"AQAB"})"), "n is missing or not a string");
 }
 
+TEST_CASE("RSA: crv means nothing and is not kept") {
+  const KeySet set = parsed(key_set({rsa().jwk({{"crv", "P-256"}, {"kid", "a"}})}));
+  REQUIRE(set.keys.size() == 1);
+  CHECK(set.keys[0].crv == "");
+  CHECK(set.keys[0].json == parsed(key_set({rsa().jwk({{"kid", "a"}})})).keys[0].json);
+  const std::string token = rsa().token(Algorithm::RS256, R"({"alg":"RS256","kid":"a"})", "{}");
+  CHECK(verify_signature(token, set));
+}
+
 TEST_CASE("one leading zero in n is tolerated and does not make another key") {
   const std::string n = *base64url_decode(rsa().member("n"));
   const std::string padded = base64url_encode(std::string(1, '\0') + n);
@@ -174,7 +184,7 @@ TEST_CASE("EC: exact coordinates of a point on the curve") {
   says(skipped(ec().jwk({{"crv", "P-384"}})), "exactly 48");
   says(skipped(TestKey::ec("secp256k1", 32).jwk()), "secp256k1");
   says(skipped(ec().jwk({{"crv", "p-256"}})), "p-256");
-  says(skipped(ec().jwk({{"crv", "Ed25519"}})), "Ed25519");
+  says(skipped(ec().jwk({{"crv", "Ed25519"}})), "\"Ed25519\" is not P-256, P-384 or P-521");
   says(skipped(R"({"kty":"EC","x":"","y":""})"), "curve");
   // Coordinates at and above the field's prime are other spellings of small ones.
   const std::string prime(
@@ -186,7 +196,7 @@ TEST_CASE("EC: exact coordinates of a point on the curve") {
 
 TEST_CASE("OKP: keys that sign, of exact length") {
   says(skipped(TestKey::ed25519().jwk({{"crv", "X25519"}})), "X25519");
-  says(skipped(TestKey::ed25519().jwk({{"crv", "P-256"}})), "P-256");
+  says(skipped(TestKey::ed25519().jwk({{"crv", "P-256"}})), "\"P-256\" is not Ed25519 or Ed448");
   says(skipped(TestKey::ed25519().jwk({{"crv", "Ed448"}})), "exactly 57");
   says(skipped(TestKey::ed448().jwk({{"crv", "Ed25519"}})), "exactly 32");
 }
@@ -260,6 +270,21 @@ TEST_CASE("the same key listed twice is one; under two kids it is two") {
   const KeySet set = parsed(key_set({rsa().jwk({{"kid", "a"}}), rsa().jwk({{"kid", "b"}}), rsa().jwk()}));
   CHECK(set.keys.size() == 3);
   CHECK(set.ambiguous_kids.empty());
+}
+
+TEST_CASE(
+    "the same key with and without alg, or for two issuers, is no other key: each entry counts and none is refused") {
+  const std::map<std::string, std::string> plain{{"kid", "a"}}, rs256{{"kid", "a"}, {"alg", "RS256"}},
+      ps256{{"kid", "a"}, {"alg", "PS256"}}, one{{"kid", "a"}, {"issuer", "https://one"}},
+      two{{"kid", "a"}, {"issuer", "https://two"}};
+  for (const auto& [first, second] : {std::pair{plain, rs256}, std::pair{rs256, plain}, std::pair{rs256, ps256},
+                                      std::pair{plain, one}, std::pair{one, two}}) {
+    const KeySet set = parsed(key_set({rsa().jwk(first), rsa().jwk(second), rsa().jwk(first)}));
+    CHECK(set.ambiguous_kids.empty());
+    REQUIRE(set.keys.size() == 2);
+    CHECK(set.keys[0].json == parsed(key_set({rsa().jwk(first)})).keys[0].json);
+    CHECK(set.keys[1].json == parsed(key_set({rsa().jwk(second)})).keys[0].json);
+  }
 }
 
 TEST_CASE("two different keys with one kid that could both verify: the kid is refused, the rest stay") {

@@ -197,3 +197,18 @@ TEST_CASE("a digest or a signature of another size is refused") {
   CHECK_FALSE(ours.verify(Algorithm::RS256, hash, ""));
   CHECK(ours.verify(Algorithm::RS256, hash, valid));  // nothing of them stays
 }
+
+TEST_CASE("where the padding would have less than eight bytes every signature is refused") {
+  const auto key = make_key(600, 65537);  // no key set holds one
+  RsaPkcs1 ours(key.get());
+  const auto accepted = [&](Algorithm algorithm, const std::string& info, std::size_t digest) {
+    const std::string hash(digest, 'h'), end = std::string("\0", 1) + info + hash;
+    const std::string block = std::string("\0\1", 2) + std::string(75 - 2 - end.size(), '\xff') + end;
+    return ours.verify(algorithm, hash, sign_block(key.get(), block));
+  };
+  const std::string of_sha256("\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20", 19),
+      of_sha384("\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30", 19);
+  CHECK(accepted(Algorithm::RS256, of_sha256, 32));
+  CHECK_FALSE(accepted(Algorithm::RS384, of_sha384, 48));  // five bytes
+  CHECK_FALSE(ours.verify(Algorithm::RS512, std::string(64, 'h'), std::string(75, '\1')));
+}

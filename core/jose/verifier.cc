@@ -229,10 +229,9 @@ tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, do
   if (auto read = read_jws(token, impl_->headers, jws); !read) return tl::unexpected(std::move(read.error()));
   const auto root = impl_->payloads.parse(jws.payload, {.bytes = kMaxTokenBytes, .depth = 32});
   if (!root || !root->is_object()) {
-    const Reason reason = root ? Reason::json_invalid : root.error();
-    return tl::unexpected(refusal_of(
-        {Stage::issuer, reason,
-         fmt::format("the payload is refused: {}", root ? std::string_view("it is no object") : json_fault(reason))}));
+    return tl::unexpected(
+        refusal_of({Stage::issuer, root ? Reason::json_invalid : root.error().reason,
+                    fmt::format("the payload is refused: {}", root ? "it is no object" : json_fault(root.error()))}));
   }
   const auto claims = read_claims(*root);
   if (!claims) return tl::unexpected(refusal_of(claims.error()));

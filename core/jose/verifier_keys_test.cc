@@ -142,6 +142,26 @@ TEST_CASE("a key does not verify with an algorithm that is not its own") {
   CHECK(edwards.reason(ed) == Reason::alg_key_mismatch);
 }
 
+TEST_CASE("a key that names its algorithm verifies tokens of that name alone, on the same curve too") {
+  for (const std::string kid : {"ed25519", "ed448"}) {
+    const std::string curve = kid == "ed448" ? "Ed448" : "Ed25519";
+    for (const std::string& own : {std::string(), std::string("EdDSA"), curve}) {
+      std::map<std::string, std::string> members{{"kid", kid}};
+      if (!own.empty()) members["alg"] = own;
+      World world(world_provider(), keys_of({key(kid).jwk(members)}));
+      for (const std::string& alg : {std::string("EdDSA"), curve}) {
+        CAPTURE(own);
+        CAPTURE(alg);
+        Draft draft;
+        draft.header = R"({"alg":")" + alg + R"(","kid":")" + kid + "\"}";
+        draft.signed_by = kid;
+        draft.signed_as = Algorithm::EdDSA;
+        CHECK(world.reason(draft) == (own.empty() || own == alg ? Reason::none : Reason::alg_key_mismatch));
+      }
+    }
+  }
+}
+
 TEST_CASE("without a kid the keys that fit are tried, at most four") {
   std::vector<std::string> jwks;
   for (int i = 0; i < 5; ++i) jwks.push_back(key("es256-" + std::to_string(i)).jwk({{"kid", "k" + std::to_string(i)}}));
@@ -253,4 +273,17 @@ TEST_CASE("sources that lack the kid are named also where another source knows i
   CHECK(refused.error().unknown_kid_sources == Texts{"source-b"});
   CHECK(refused.error().kid == "es256");
   CHECK(refused.error().key_source == "");
+}
+
+TEST_CASE("a header that was refused is not the header that is known") {
+  JsonReader reader;
+  Jws jws;
+  REQUIRE(read_jws(Draft{}.token(), reader, jws));
+  CHECK(jws.header == base64url_encode(Draft{}.header));
+  for (const std::string bad : {R"({"alg":"none"})", R"({"alg":"ES256","crit":["x"]})", "{"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(read_jws(base64url_encode(bad) + ".e30.AA", reader, jws));
+    CHECK(jws.header == "");
+    REQUIRE(read_jws(Draft{}.token(), reader, jws));
+  }
 }

@@ -142,6 +142,10 @@ TEST_CASE("a NumericDate is any finite JSON number in [0, 2^53)") {
     CHECK(world.reason(claims_plus("\"nbf\":" + date)) == Reason::numericdate_invalid);
   }
   CHECK(world.reason(claims_plus("\"large\":123456789012345678901234567890,\"larger\":[-1e999]")) == Reason::none);
+  // Small is small, also where a number that no double holds stands beside it.
+  const std::string small = "0." + std::string(400, '0') + "1";
+  CHECK(world.reason(claims_plus("\"nbf\":" + small)) == Reason::none);
+  CHECK(world.reason(claims_plus("\"nbf\":" + small + ",\"x\":1e400")) == Reason::none);
   CHECK(world.reason(claims("900", "0")) == Reason::none);
   CHECK(world.reason(claims("900", "-0.0")) == Reason::none);
   CHECK(world.reason(claims(R"("exp":2000,)", "")) == Reason::exp_missing);

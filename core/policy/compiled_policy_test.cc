@@ -84,8 +84,10 @@ TEST_CASE("a reader passes over nothing: each member removed, renamed or spoilt 
     json extra = good;
     json& parent = extra[at.parent_pointer()];
     if (!parent.is_object()) continue;
-    parent["unknown"] = 1;
-    CHECK_FALSE(from_json(extra.dump()));
+    parent["unknown\n"] = 1;
+    const auto refused = from_json(extra.dump());
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.ends_with(R"(: has the member "unknown\x0a", which is not known)"));
   }
   CHECK(tried > 200);
 }
@@ -116,6 +118,48 @@ TEST_CASE("policy.json of another shape is refused") {
   }
   CHECK(from_json(R"({"defaultAction":"Deny","policies":[]})"));
   CHECK_FALSE(from_json(R"({"defaultAction":"Deny","policies":[]})" + std::string(kMaxPolicyBytes, ' ')));
+}
+
+TEST_CASE("a rule that says two things at once, or nothing, is refused by name") {
+  const struct {
+    const char* good;
+    const char* bad;
+    const char* at;  ///< the field that is blamed
+    const char* what;
+  } rows[] = {
+      {R"("from":[{"anyone":true}])", R"("from":[{"anyone":true,"subjects":["a"]}])", "from[0]", "neither anyone nor"},
+      {R"("from":[{"provider":"a/b","clients":["c"]}])", R"("from":[{"anyone":true,"clients":["c"]}])", "from[0]",
+       "neither anyone nor"},
+      {R"("when":[{"header":"x-a","values":["v"]}])", R"("when":[{"header":"X-A","values":["v"]}])", "when[0]",
+       "lower case"},
+      {R"("when":[{"header":"x-a","values":["v"]}])", R"("when":[{"header":"x-a"}])", "when[0]", "lacks values"},
+      {R"("from":[{"provider":"a/b","claims":[{"path":["c"],"operator":"Exists"}]}])",
+       R"("from":[{"provider":"a/b","claims":[{"path":["c"],"operator":"Exists","values":["v"]}]}])",
+       "from[0].claims[0]", "values where none belong"},
+      {R"("from":[{"provider":"a/b","claims":[{"path":["c"],"operator":"In","values":["v"]}]}])",
+       R"("from":[{"provider":"a/b","claims":[{"path":["c"],"operator":"In"}]}])", "from[0].claims[0]", "values"},
+      {R"("from":[{"provider":"a/b","claims":[{"path":["c"],"operator":"NotExists"}]}])",
+       R"("from":[{"provider":"a/b","claims":[{"operator":"NotExists"}]}])", "from[0].claims[0]", "lacks a path"},
+      {R"("to":[{"ports":[1]}])", R"("to":[{"ports":[0]}])", "to[0].ports[0]", "no port"},
+      {R"("to":[{"notPorts":[65535]}])", R"("to":[{"notPorts":[65536]}])", "to[0].notPorts[0]", "no port"},
+      {R"("from":[{"provider":"a/b","roles":{"all":["r"]}}])", R"("from":[{"provider":"a/b","roles":{}}])",
+       "from[0].roles", "is empty"},
+      {R"("when":[{"pathVariable":"id","equalsClaim":["sub"]}])", R"("when":[{"pathVariable":"id"}])", "when[0]",
+       "equalsClaim"},
+  };
+  const auto read = [](const std::string& members) {
+    return from_json(
+        R"({"defaultAction":"Deny","policies":[{"id":"a/a","mode":"Enforce","rules":[{"name":"x","action":"Deny",)" +
+        members + "}]}]}");
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.bad);
+    CHECK(read(row.good));
+    const auto refused = read(row.bad);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.starts_with(std::string("policy.json, $.policies[0].rules[0].") + row.at + ": "));
+    CHECK(refused.error().message.find(row.what) != std::string::npos);
+  }
 }
 
 TEST_CASE("more rules than a policy may have are refused") {

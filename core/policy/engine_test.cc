@@ -124,6 +124,8 @@ TEST_CASE("every field of an entry of from must hold") {
       {R"("subjects": ["alice"])", Caller(kOkta, "alice"), ""},
       {R"("subjects": ["alice"])", Caller(kOkta, "bob"), "no_rule_matched"},
       {R"("subjects": ["x", "al*"])", Caller(kOkta, "alice"), ""},
+      {R"("subjects": ["*"])", Caller(kOkta, ""), ""},  // a token without a subject
+      {R"("subjects": ["a*"])", Caller(kOkta, ""), "no_rule_matched"},
       {R"("clients": ["web"])", Caller(kOkta).client("web"), ""},
       {R"("clients": ["web"])", Caller(kOkta).client("we"), "no_rule_matched"},
       {R"("clients": ["web"])", Caller(kOkta), "no_rule_matched"},

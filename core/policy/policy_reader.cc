@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/base/json_doc.h"
 #include "core/base/text.h"
@@ -40,6 +41,7 @@ class Object {
   std::optional<element> member(std::string_view name) {
     element value;
     if (object_.at_key(name).get(value) != simdjson::SUCCESS) return std::nullopt;
+    if (seen_ < asked_.size()) asked_[seen_] = name;
     ++seen_;
     return value;
   }
@@ -52,12 +54,21 @@ class Object {
   const std::string& field() const { return field_; }
   /// Each member is asked for once, so another count means one that nobody knows.
   void finish() const {
-    if (seen_ != object_.size()) refuse(field_, "has a member that is not known");
+    if (seen_ != object_.size()) refuse(field_, fmt::format("has the member {}, which is not known", unknown()));
   }
 
  private:
+  /// The first that was not asked for, in quotes.
+  std::string unknown() const {
+    for (const auto [name, value] : object_) {
+      if (std::find(asked_.begin(), asked_.end(), name) == asked_.end()) return in_quotes(name);
+    }
+    return "\"\"";
+  }
+
   simdjson::dom::object object_;
   std::string field_;
+  std::array<std::string_view, 8> asked_;  ///< those that are there; no object here has more
   std::size_t seen_ = 0;
 };
 
