@@ -1,10 +1,6 @@
 #include "cli/offline.h"
 
-#include <algorithm>
-
-#include "core/base/base64.h"
 #include "core/base/text.h"
-#include "core/jose/identity.h"
 #include "core/model/forms.h"
 
 namespace meshauth::cli {
@@ -44,40 +40,6 @@ plan::WorkloadView view_of(const Resources& resources, const std::string& ns, co
   return view;
 }
 
-/// A token goes where a provider of its issuer looks for it: the first place of the first such provider; else the first
-/// place of any.
-const TokenSource* place_for(const engine::Snapshot& snapshot, const std::string& token) {
-  std::string issuer;
-  const auto first = token.find('.'), second = token.find('.', first == std::string::npos ? first : first + 1);
-  if (second != std::string::npos) {
-    const auto payload = base64url_decode(std::string_view(token).substr(first + 1, second - first - 1));
-    const auto claims = payload ? JsonDoc::parse(*payload) : tl::unexpected(Reason::json_invalid);
-    std::string_view text;
-    if (claims && claims->root()["iss"].get(text) == simdjson::SUCCESS) issuer = text;
-  }
-  const TokenSource* place = nullptr;
-  for (const ProviderSettings& provider : snapshot.providers()) {
-    if (provider.token_sources.empty()) continue;
-    if (place == nullptr) place = &provider.token_sources.front();
-    if (provider.issuer == issuer) return &provider.token_sources.front();
-  }
-  return place;
-}
-
-std::vector<std::pair<std::string, std::string>> with_token(const OfflineRequest& request,
-                                                            const engine::Snapshot& snapshot,
-                                                            const std::string& token) {
-  auto headers = request.headers;
-  const TokenSource* place = token.empty() ? nullptr : place_for(snapshot, token);
-  if (place == nullptr) return headers;
-  if (!place->cookie.empty()) {
-    headers.emplace_back("cookie", place->cookie + "=" + token);
-  } else {
-    headers.emplace_back(place->header, place->scheme.empty() ? token : place->scheme + " " + token);
-  }
-  return headers;
-}
-
 std::vector<engine::Header> header_views(const std::vector<std::pair<std::string, std::string>>& headers) {
   std::vector<engine::Header> out;
   out.reserve(headers.size());
@@ -86,46 +48,30 @@ std::vector<engine::Header> header_views(const std::vector<std::pair<std::string
 }
 
 Answer from_outcome(const engine::Outcome& outcome) {
-  return {outcome.allow, outcome.reason, outcome.policy, outcome.rule, outcome.detail, std::nullopt};
+  return {outcome.allow, outcome.reason, outcome.policy, outcome.rule, outcome.detail, outcome.audit, std::nullopt};
 }
 
-/// The caller as policies see it; owns what the principal points to.
-struct Known {
-  std::vector<std::pair<std::string, jose::Identity>> identities;  ///< with the provider's id
-  std::optional<JsonDoc> claims;
-
-  policy::Principal principal() const {
-    policy::Principal out;
-    for (const auto& [provider, mapped] : identities) {
-      out.identities.push_back(
-          {provider, mapped.subject, mapped.client, &mapped.scopes, &mapped.groups, &mapped.roles});
-    }
-    if (claims) out.claims = claims->root();
-    return out;
-  }
-};
-
-Result<Known> known_by_claims(const Resources& resources, const OfflineCaller& caller) {
-  const auto provider = resources.providers.find(caller.provider);
-  if (provider == resources.providers.end()) {
-    return fail("provider {} is not among the resources; write namespace/name of an IdentityProvider",
-                in_quotes(caller.provider));
-  }
-  if (!caller.claims.is_object()) return fail("the claims are no JSON object");
-  auto claims = JsonDoc::parse(caller.claims.dump(), {.bytes = kClaimsBytes});
-  if (!claims) return fail("the claims are refused: {}", json_fault(claims.error()));
-  Known out;
-  out.identities.emplace_back(caller.provider,
-                              jose::map_claims(provider->second.value->settings.mappings, claims->root(), 0));
-  out.claims = std::move(*claims);
-  return out;
+/// The request itself is refused: nobody asks who calls.
+bool refuses_request(Reason reason) {
+  return reason == Reason::header_too_large || reason == Reason::path_ambiguous || reason == Reason::host_mismatch;
 }
 
-void take_verdict(Answer& out, const policy::Verdict& verdict) {
-  out.allow = verdict.allow;
-  out.reason = verdict.reason;
-  out.policy = verdict.policy;
-  out.rule = verdict.rule;
+/// What nginx would say of a token with these claims. seen: where not even that is anybody, nobody is asked.
+void take_decision(Answer& out, const Known& enforced, const Known& seen, const policy::Decision& decision) {
+  out = {};
+  out.reason = enforced.reason;
+  out.detail = enforced.detail;
+  if (seen.reason != Reason::none) return;
+  const policy::Verdict& verdict = decision.enforced;
+  if (enforced.reason == Reason::none) {
+    out.allow = verdict.allow;
+    out.reason = verdict.reason;
+    out.policy = verdict.policy;
+    out.rule = verdict.rule;
+  }
+  const policy::Verdict& together = decision.audit ? *decision.audit : verdict;
+  if (together.allow == out.allow) return;
+  out.audit = {together.allow, together.reason, std::string(together.policy), std::string(together.rule)};
 }
 
 }  // namespace
@@ -166,37 +112,29 @@ nlohmann::ordered_json Answer::json() const {
 
 Result<Answer> answer(engine::Snapshot& snapshot, const Resources& resources, const OfflineRequest& request,
                       const OfflineCaller& caller, const policy::PathAllow& allow, double now) {
-  OfflineRequest sent = request;
-  sent.headers = with_token(request, snapshot, caller.token);
-  if (!request.host.empty()) sent.headers.emplace_back("host", request.host);
-  const auto views = header_views(sent.headers);
+  HeaderLines lines = with_token(request.headers, caller, snapshot, resources);
+  if (!request.host.empty()) lines.emplace_back("host", request.host);
+  const auto views = header_views(lines);
   const engine::HttpRequest http{request.method, request.target, views, request.source, request.port};
   engine::Options settings;
   settings.path_allow = allow;
   const engine::Outcome outcome = engine::decide(snapshot, http, now, settings, nullptr);
   Answer out = from_outcome(outcome);
-  // Refused before any policy was asked: the request or its token.
+  const auto known = [&](engine::View view) { return known_caller(snapshot, view, views, caller, resources, now); };
+  auto enforced = known(engine::View::Enforced);
+  if (!enforced) return tl::unexpected(enforced.error());
+  auto all = known(engine::View::WithAudit);
+  if (!all) return tl::unexpected(all.error());
+  if (refuses_request(outcome.reason)) return out;
   const auto target = engine::split_target(request.target);
   const auto path = target ? policy::decode_path(target->path, allow) : tl::unexpected(target.error());
-  const bool policies_asked = path && reason_status(outcome.reason) != 400 &&
-                              (reason_status(outcome.reason) != 401 || outcome.reason == Reason::token_missing) &&
-                              reason_status(outcome.reason) != 503;
-  Known known;
-  if (!caller.provider.empty()) {
-    auto by_claims = known_by_claims(resources, caller);
-    if (!by_claims) return tl::unexpected(by_claims.error());
-    known = std::move(*by_claims);
-  } else if (outcome.caller) {
-    known.claims = outcome.caller->claims();
-    if (!known.claims) return fail("the claims of a verified token cannot be read again");
-    for (jose::Identity& mapped : engine::map_again(snapshot, *outcome.caller, known.claims->root())) {
-      known.identities.emplace_back(snapshot.providers()[mapped.provider].id, std::move(mapped));
-    }
-  }
-  if (!policies_asked) return out;
-  out.explanation = policy::explain(snapshot.engine(), known.principal(),
-                                    engine::policy_request(http, *path, outcome.host, snapshot));
-  if (!caller.provider.empty()) take_verdict(out, out.explanation->decision.enforced);
+  if (!path) return fail("the engine decided a request that has no path");
+  // Identities that audit policies alone know mean nothing to the enforced ones.
+  const Known& seen = all->reason == Reason::none ? *all : *enforced;
+  auto explanation =
+      policy::explain(snapshot.engine(), seen.principal(), engine::policy_request(http, *path, outcome.host, snapshot));
+  if (!caller.provider.empty()) take_decision(out, *enforced, seen, explanation.decision);
+  if (enforced->reason == Reason::none) out.explanation = std::move(explanation);
   return out;
 }
 

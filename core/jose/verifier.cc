@@ -223,6 +223,16 @@ bool Verifier::has_key(const std::string& source, const std::string& kid) const 
   return ring != impl_->rings.end() && ring->second.has(kid);
 }
 
+std::vector<std::size_t> Verifier::issuers_of(std::string_view token) {
+  if (!read_jws(token, impl_->headers, impl_->jws)) return {};
+  const auto root = impl_->payloads.parse(impl_->jws.payload, {.bytes = kMaxTokenBytes, .depth = 32});
+  if (!root || !root->is_object()) return {};
+  const auto claims = read_claims(*root);
+  if (!claims) return {};
+  impl_->find_candidates(*claims);
+  return impl_->candidates;
+}
+
 tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, double now,
                                                       const std::vector<bool>& only) {
   Jws& jws = impl_->jws;
