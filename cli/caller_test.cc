@@ -112,3 +112,10 @@ TEST_CASE("explain knows of a token what those who look at its place make of it"
   CHECK(outcome.out.find("deny (403 no_rule_matched)\n") == 0);
   CHECK(outcome.out.find("found a token of \"shop/idp\"\n") != std::string::npos);
 }
+
+TEST_CASE("claims may hold numbers that no double holds, as those of a token may") {
+  const Shop shop(provider_text(kIdp) + policy_text("p", rule_text("idp", "/pub")));
+  const Args args{"--provider", "shop/idp", "--claims", shop.claims(R"({"x":1e400,"y":-1e400,"z":1e-999})")};
+  CHECK(shop.decide(with(kPublic, args)).out == line("allow", 200, "", "shop/p", "idp"));
+  CHECK(shop.explain(with(kPublic, args)).code == 0);
+}

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "core/base/json_number.h"
 #include "core/base/text.h"
 
 namespace meshauth::cli {
@@ -38,7 +39,7 @@ nlohmann::json read_claims(const std::string& file, Streams& io) {
     throw UsageError{fmt::format("--claims: {} holds no JSON object{}{}", in_quotes(file), doc ? "" : ": ",
                                  doc ? "" : json_fault(doc.error()))};
   }
-  return nlohmann::json::parse(*text);
+  return nlohmann::json::parse(with_representable_numbers(*text));
 }
 
 OfflineCaller caller_of(const QuestionOptions& options, Streams& io) {

@@ -155,9 +155,7 @@ std::optional<Failure> Verifier::Impl::check_key(std::size_t provider, const Tok
   std::size_t tried = 0;
   std::array<std::size_t, kMaxKeysTried> seen;
   for (const std::size_t key : source.selection.keys) {
-    const std::string& bound_to = source.ring->jwk(key).issuer;
-    // A key bound to an issuer may sign for it and for what the provider calls another name of its issuer.
-    if (!bound_to.empty() && !issuer_matches(bound_to, claims) && bound_to != settings.issuer) continue;
+    if (!may_sign(source.ring->jwk(key), settings, claims)) continue;
     const std::size_t material = source.ring->material(key);
     const auto seen_end = seen.begin() + static_cast<std::ptrdiff_t>(tried);
     if (std::find(seen.begin(), seen_end, material) != seen_end) continue;
@@ -262,7 +260,8 @@ tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, do
                        .unknown_kid_sources = std::move(vouched->unknown_kid_sources)};
 }
 
-tl::expected<std::string, Refusal> verify_signature(std::string_view token, const KeySet& keys, AlgorithmSet allowed) {
+tl::expected<std::string, Refusal> verify_signature(std::string_view token, const KeySet& keys, AlgorithmSet allowed,
+                                                    const std::function<bool(const Jwk&)>& may_sign) {
   JsonReader reader;
   Jws jws;
   if (auto read = read_jws(token, reader, jws); !read) return tl::unexpected(std::move(read.error()));
@@ -283,9 +282,14 @@ tl::expected<std::string, Refusal> verify_signature(std::string_view token, cons
   const Digests digests;
   std::set<std::size_t> tried;  // one key under two names is tried once
   for (const std::size_t key : selection.keys) {
+    if (may_sign && !may_sign(ring.jwk(key))) continue;
     if (!tried.insert(ring.material(key)).second) continue;
     if (tried.size() > kMaxKeysTried) break;
     if (ring.verify(digests, key, jws)) return std::move(jws.payload);
+  }
+  if (tried.empty()) {
+    return tl::unexpected(refusal_of(
+        {Stage::key, Reason::issuer_unknown, "the key set has only a key bound to another issuer for this token"}));
   }
   return tl::unexpected(
       refusal_of({Stage::signature, Reason::signature_invalid, "no key of the set made this signature"}));
