@@ -70,9 +70,40 @@ TEST_CASE("decide: a token is verified with the keys given") {
   CHECK(expired.code == 3);
   CHECK(expired.out == line("deny", 401, "expired"));
   CHECK(expired.err.size() > 10);
-  CHECK(shop.decide(with(kRead, {"--token-file", shop.token(good)})).out == line("deny", 401, "kid_unknown"));
+  const Outcome other =
+      shop.decide(with(kRead, with(keys, {"--token-file", shop.token(header("\"es256\"", "\"x\""))})));
+  CHECK(other.out == line("deny", 401, "kid_unknown"));
+  CHECK(other.err.find("has no key with kid \"x\"; its kids: \"es256\"\n") != std::string::npos);
   CHECK(shop.decide(with(kRead, with(keys, {"--token-file", shop.token(good), "--header", "Authorization: Bearer x"})))
             .out == line("deny", 400, "token_multiple"));
+}
+
+TEST_CASE("decide: without keys nothing is said of a token's key, and a kid of two keys is ambiguous") {
+  const Shop shop;
+  const Draft good = claims(R"("sub":"alice")", R"("sub":"alice","scope":"read")");
+  const Draft nameless = header(R"("kid":"es256",)", "");
+  const Args by_header{"--header", "Authorization: Bearer " + good.token()};
+  for (const Args& more : {Args{"--token-file", shop.token(good)}, by_header}) {
+    const Outcome outcome = shop.decide(with(kRead, more));
+    CHECK(outcome.code == 2);
+    CHECK(outcome.out == "");
+    CHECK(outcome.err.find("no keys of provider shop/idp were given") != std::string::npos);
+  }
+  CHECK(shop.decide(with(kRead, {"--token-file", shop.token(nameless)})).code == 2);
+  CHECK(shop.decide(with(kRead, {"--token-file", shop.token(claims("2000", "900"))})).out ==
+        line("deny", 401, "expired"));
+  CHECK(shop.decide(with(kRead, {"--token-file", shop.token(claims("https://idp", "https://x"))})).out ==
+        line("deny", 401, "issuer_unknown"));
+  const std::string twice = shop.folder().file(
+      "twice", key_set({key("es256").jwk({{"kid", "es256"}}), key("es256-1").jwk({{"kid", "es256"}})}));
+  const Outcome ambiguous = shop.decide(with(kRead, {"--token-file", shop.token(good), "--jwks", twice}));
+  CHECK(ambiguous.out == line("deny", 401, "kid_ambiguous"));
+  std::string inline_keys = kShop;
+  const std::string place = "  audiences: [api]\n";
+  inline_keys.insert(inline_keys.find(place),
+                     "  jwks: {inline: '" + key_set({key("es256").jwk({{"kid", "mine"}})}) + "'}\n");
+  const Shop written(inline_keys);
+  CHECK(written.decide(with(kRead, {"--token-file", written.token(good)})).out == line("deny", 401, "kid_unknown"));
 }
 
 TEST_CASE("decide: a request that two parsers could read differently") {
@@ -82,6 +113,21 @@ TEST_CASE("decide: a request that two parsers could read differently") {
   CHECK(shop.decide({"--method", "GET", "--path", "/users/a%2Fb/x", "--path-allow", "encoded-slash"}).out ==
         line("deny", 401, "token_missing"));
   CHECK(shop.decide({"--method", "GET", "--path", "/", "--host", "a b"}).out == line("deny", 400, "host_mismatch"));
+}
+
+TEST_CASE("explain: what about a refused request it was") {
+  const Shop shop;
+  const auto told = [&](const std::string& path, const Args& more = {}) {
+    return shop.explain(with({"--method", "GET", "--path", path}, more)).out;
+  };
+  CHECK(told("/a/%2e%2e/b").find("path_ambiguous), before any policy was asked\n  the path's part \"%2e%2e\" could") !=
+        std::string::npos);
+  CHECK(told("/a//b").find("\n  the path holds //") != std::string::npos);
+  CHECK(told("a").find("\n  the target \"a\" is no path") != std::string::npos);
+  CHECK(told("http://a/", {"--host", "b"}).find("\n  the request has to name one host; it names \"a\" and \"b\"\n") !=
+        std::string::npos);
+  const Args two{"--header", "Authorization: Bearer x", "--header", "Authorization: Bearer y"};
+  CHECK(told("/", two).find("\n  one token may be in: header authorization with bearer\n") != std::string::npos);
 }
 
 TEST_CASE("decide: no policy selects the workload") {

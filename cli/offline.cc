@@ -48,7 +48,16 @@ std::vector<engine::Header> header_views(const std::vector<std::pair<std::string
 }
 
 Answer from_outcome(const engine::Outcome& outcome) {
-  return {outcome.allow, outcome.reason, outcome.policy, outcome.rule, outcome.detail, outcome.audit, std::nullopt};
+  return {outcome.allow, outcome.reason, outcome.policy, outcome.rule, outcome.detail, outcome.audit};
+}
+
+std::vector<std::string> issuers_of_token(engine::Snapshot& snapshot, std::span<const engine::Header> headers) {
+  std::vector<std::string> out;
+  const auto presented = snapshot.sources(engine::View::WithAudit).find(headers);
+  if (!presented || !*presented) return out;
+  for (const std::size_t i : snapshot.verifier().issuers_of((*presented)->token))
+    out.push_back(snapshot.providers()[i].id);
+  return out;
 }
 
 /// The request itself is refused: nobody asks who calls.
@@ -56,10 +65,48 @@ bool refuses_request(Reason reason) {
   return reason == Reason::header_too_large || reason == Reason::path_ambiguous || reason == Reason::host_mismatch;
 }
 
+std::string place_text(const TokenSource& at) {
+  if (!at.cookie.empty()) return "cookie " + at.cookie;
+  return "header " + at.header + (at.scheme.empty() ? "" : " with " + at.scheme);
+}
+
+/// The piece of the path that more than one meaning is in.
+std::string path_fault(std::string_view raw, const policy::PathAllow& allow) {
+  const auto target = engine::split_target(raw);
+  if (!target || !target->path.starts_with('/')) {
+    return fmt::format("the target {} is no path and no http://host/path, or holds a #", in_quotes(raw));
+  }
+  for (const std::string_view piece : split(target->path.substr(1), '/')) {
+    if (policy::decode_path("/" + std::string(piece), allow)) continue;
+    return fmt::format("the path's part {} could mean something else to the application", in_quotes(piece));
+  }
+  return "the path holds //, which could mean something else to the application";
+}
+
+/// What about the request was it; empty where there is no more to say.
+std::string request_fault(const engine::Snapshot& snapshot, const engine::HttpRequest& http, Reason reason,
+                          const policy::PathAllow& allow) {
+  std::vector<std::string> named;
+  if (reason == Reason::path_ambiguous) return path_fault(http.target, allow);
+  if (reason == Reason::host_mismatch) {
+    const auto target = engine::split_target(http.target);
+    if (target && target->authority) named.push_back(in_quotes(*target->authority));
+    for (const engine::Header& header : http.headers) {
+      if (header.name == "host") named.push_back(in_quotes(header.value));
+    }
+    return fmt::format("the request has to name one host; it names {}", fmt::join(named, " and "));
+  }
+  if (reason != Reason::token_multiple) return "";
+  for (const auto& source : snapshot.sources(engine::View::Enforced).sources()) named.push_back(place_text(source.at));
+  return fmt::format("one token may be in: {}", fmt::join(named, ", "));
+}
+
 /// What nginx would say of a token with these claims. seen: where not even that is anybody, nobody is asked.
 void take_decision(Answer& out, const Known& enforced, const Known& seen, const policy::Decision& decision) {
-  out = {};
+  out.allow = false;
   out.reason = enforced.reason;
+  out.policy = out.rule = "";
+  out.audit.reset();
   out.detail = enforced.detail;
   if (seen.reason != Reason::none) return;
   const policy::Verdict& verdict = decision.enforced;
@@ -120,12 +167,16 @@ Result<Answer> answer(engine::Snapshot& snapshot, const Resources& resources, co
   settings.path_allow = allow;
   const engine::Outcome outcome = engine::decide(snapshot, http, now, settings, nullptr);
   Answer out = from_outcome(outcome);
+  out.issuers = issuers_of_token(snapshot, views);
   const auto known = [&](engine::View view) { return known_caller(snapshot, view, views, caller, resources, now); };
   auto enforced = known(engine::View::Enforced);
   if (!enforced) return tl::unexpected(enforced.error());
   auto all = known(engine::View::WithAudit);
   if (!all) return tl::unexpected(all.error());
-  if (refuses_request(outcome.reason)) return out;
+  if (refuses_request(outcome.reason)) {
+    out.detail = request_fault(snapshot, http, outcome.reason, allow);
+    return out;
+  }
   const auto target = engine::split_target(request.target);
   const auto path = target ? policy::decode_path(target->path, allow) : tl::unexpected(target.error());
   if (!path) return fail("the engine decided a request that has no path");
@@ -134,8 +185,17 @@ Result<Answer> answer(engine::Snapshot& snapshot, const Resources& resources, co
   auto explanation =
       policy::explain(snapshot.engine(), seen.principal(), engine::policy_request(http, *path, outcome.host, snapshot));
   if (!caller.provider.empty()) take_decision(out, *enforced, seen, explanation.decision);
+  if (out.detail.empty()) out.detail = request_fault(snapshot, http, out.reason, allow);
   if (enforced->reason == Reason::none) out.explanation = std::move(explanation);
   return out;
+}
+
+std::string keyless_provider(const Answer& answer, const Resources& resources) {
+  if (answer.reason != Reason::kid_unknown && answer.reason != Reason::kid_missing_no_key) return "";
+  for (const std::string& id : answer.issuers) {
+    if (!std::holds_alternative<model::InlineJwks>(resources.providers.at(id).value->keys)) return id;
+  }
+  return "";
 }
 
 }  // namespace meshauth::cli

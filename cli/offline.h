@@ -42,7 +42,9 @@ struct Answer {
   Reason reason = Reason::internal;
   std::string policy, rule, detail;
   std::optional<engine::AuditVerdict> audit;
-  std::optional<policy::Explanation> explanation;  ///< where policies were asked at all; its texts are the snapshot's
+  std::vector<std::string> issuers = {};  ///< ids of the bundle's providers that have the token's issuer
+  std::optional<policy::Explanation> explanation =
+      {};  ///< where policies were asked at all; its texts are the snapshot's
   std::shared_ptr<const engine::Snapshot> snapshot = {};  ///< set by ask(), so that they live as long
 
   int status() const { return reason_status(reason); }
@@ -53,5 +55,9 @@ struct Answer {
 /// now: unix seconds. Errors: claims that are no object, a provider that is not there.
 Result<Answer> answer(engine::Snapshot& snapshot, const Resources& resources, const OfflineRequest& request,
                       const OfflineCaller& caller, const policy::PathAllow& allow, double now);
+
+/// The provider that would know the key which is unknown, where its keys are not written into it; empty if none is
+/// asked.
+std::string keyless_provider(const Answer& answer, const Resources& resources);
 
 }  // namespace meshauth::cli

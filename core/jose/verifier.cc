@@ -47,10 +47,10 @@ std::string kid_text(const Jws& jws) {
   return jws.kid ? std::string(utf8_prefix(*jws.kid, kMaxKidBytes)) : "";
 }
 
-std::string_view selection_detail(Reason reason) {
+std::string selection_detail(Reason reason, const Jws& jws, const KeyRing& ring) {
   switch (reason) {
     case Reason::kid_unknown:
-      return "no key with this kid";
+      return fmt::format("no key with kid {}; its kids: {}", in_quotes(jws.kid.value_or(""), 64), ring.some_kids());
     case Reason::kid_ambiguous:
       return "two different keys with this kid, so that none of them is used";
     case Reason::alg_key_mismatch:
@@ -150,7 +150,7 @@ std::optional<Failure> Verifier::Impl::check_key(std::size_t provider, const Tok
         fmt::format("key source {} of provider {} has {}", in_quotes(settings.key_source), settings.id, what)};
   };
   if (source.selection.reason != Reason::none) {
-    return failure(Stage::key, source.selection.reason, selection_detail(source.selection.reason));
+    return failure(Stage::key, source.selection.reason, selection_detail(source.selection.reason, jws, *source.ring));
   }
   std::size_t tried = 0;
   std::array<std::size_t, kMaxKeysTried> seen;
@@ -274,8 +274,8 @@ tl::expected<std::string, Refusal> verify_signature(std::string_view token, cons
   Selection selection;
   ring.select(jws, selection);
   if (selection.reason != Reason::none) {
-    Refusal refusal = refusal_of(
-        {Stage::key, selection.reason, fmt::format("the key set has {}", selection_detail(selection.reason))});
+    Refusal refusal = refusal_of({Stage::key, selection.reason,
+                                  fmt::format("the key set has {}", selection_detail(selection.reason, jws, ring))});
     if (selection.reason == Reason::kid_unknown) refusal.kid = kid_text(jws);
     return tl::unexpected(std::move(refusal));
   }
