@@ -26,7 +26,8 @@ ADDRESSES = [f"127.0.0.{i}" for i in (1, 2, 3, 4, 5, 9)]
 # Of tokens that are sound, and yet not what the provider asks for: claims that count as verified have no such fault.
 FAULTS_OF_TOKENS = {"claim_required", "lifetime_too_long", "typ_not_allowed"}
 # Each is a place where tokens are looked for.
-SOURCES = {"okta": None, "partner": None, "session": [{"cookie": "session"}], "bare": [{"header": "X-App-Token"}], "dpop": [{"header": "Authorization", "scheme": "DPoP"}]}
+STRAY = "stray"  # no policy names it, so it is in no bundle; its callers call all the same
+SOURCES = {"okta": None, "partner": None, STRAY: None, "session": [{"cookie": "session"}], "bare": [{"header": "X-App-Token"}], "dpop": [{"header": "Authorization", "scheme": "DPoP"}]}
 KEYS = {name: Key("k1") for name in SOURCES}
 
 
@@ -266,10 +267,10 @@ class World:
     """before: the world before this one, some of whose tokens come again, so that what is cached of them meets other policies."""
 
     def __init__(self, rnd, tokens=60, before=None):
-        names = some(rnd, SOURCES, 3)
+        names = some(rnd, [name for name in SOURCES if name != STRAY], 3)
         self.policies = policies(rnd, names)
-        # One that no policy names is in no bundle, and its callers call all the same.
-        here = names if rnd.random() < 0.5 else [name for name in SOURCES if name in named_providers(self.policies)]
+        used = named_providers(self.policies) | ({STRAY} if rnd.random() < 0.5 else set())
+        here = [name for name in SOURCES if name in used]
         self.providers = [provider(rnd, name) for name in here]
         self.tokens = [(name, token(rnd, name)) for name in (rnd.choice(here or list(SOURCES)) for _ in range(tokens))]
         # Partner vouches for tokens of okta too: such a caller is more than the claims of one provider.
