@@ -3,9 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "cli/testing/manifests.h"
-#include "cli/testing/run.h"
-#include "core/jose/testing/world.h"
+#include "cli/testing/shop.h"
 
 using namespace meshauth;
 using namespace meshauth::cli;
@@ -14,50 +12,7 @@ using namespace meshauth::jose::testing;
 
 namespace {
 
-class Shop {
- public:
-  explicit Shop(const std::string& manifests = kShop) : resources_(folder_.file("shop.yaml", manifests)) {}
-
-  std::vector<std::string> question(std::vector<std::string> more) const {
-    std::vector<std::string> out{"-f", resources_, "--workload", "shop/orders", "--now", "1000"};
-    out.insert(out.end(), more.begin(), more.end());
-    return out;
-  }
-  Outcome decide(std::vector<std::string> more, const std::string& input = "") const {
-    return call(add_decide, "decide", std::move(more), input);
-  }
-  Outcome explain(std::vector<std::string> more) const { return call(add_explain, "explain", std::move(more), ""); }
-  std::string claims(const std::string& json) const { return folder_.file("claims.json", json); }
-  std::string token(const Draft& draft) const { return folder_.file("token", draft.token() + "\n"); }
-  std::string jwks() const { return folder_.file("jwks.json", key_set({key("es256").jwk({{"kid", "es256"}})})); }
-  const TempFolder& folder() const { return folder_; }
-  const std::string& resources() const { return resources_; }
-
- private:
-  Outcome call(void (*add)(Program&), const char* name, std::vector<std::string> more, const std::string& input) const {
-    auto arguments = question(std::move(more));
-    arguments.insert(arguments.begin(), name);
-    return run(add, arguments, input);
-  }
-
-  TempFolder folder_;
-  std::string resources_;
-};
-
-std::string line(const char* decision, int status, const char* reason, const char* policy = "", const char* rule = "") {
-  return fmt::format(R"({{"decision":"{}","status":{},"reason":"{}","policy":"{}","rule":"{}"}})", decision, status,
-                     reason, policy, rule) +
-         "\n";
-}
-
-using Args = std::vector<std::string>;
-
 const Args kRead{"--method", "GET", "--path", "/orders/7?x=//", "--host", "Orders.example.com:443", "--port", "8080"};
-
-Args with(Args some, const Args& more) {
-  some.insert(some.end(), more.begin(), more.end());
-  return some;
-}
 
 }  // namespace
 
@@ -115,9 +70,40 @@ TEST_CASE("decide: a token is verified with the keys given") {
   CHECK(expired.code == 3);
   CHECK(expired.out == line("deny", 401, "expired"));
   CHECK(expired.err.size() > 10);
-  CHECK(shop.decide(with(kRead, {"--token-file", shop.token(good)})).out == line("deny", 401, "kid_unknown"));
+  const Outcome other =
+      shop.decide(with(kRead, with(keys, {"--token-file", shop.token(header("\"es256\"", "\"x\""))})));
+  CHECK(other.out == line("deny", 401, "kid_unknown"));
+  CHECK(other.err.find("has no key with kid \"x\"; its kids: \"es256\"\n") != std::string::npos);
   CHECK(shop.decide(with(kRead, with(keys, {"--token-file", shop.token(good), "--header", "Authorization: Bearer x"})))
             .out == line("deny", 400, "token_multiple"));
+}
+
+TEST_CASE("decide: without keys nothing is said of a token's key, and a kid of two keys is ambiguous") {
+  const Shop shop;
+  const Draft good = claims(R"("sub":"alice")", R"("sub":"alice","scope":"read")");
+  const Draft nameless = header(R"("kid":"es256",)", "");
+  const Args by_header{"--header", "Authorization: Bearer " + good.token()};
+  for (const Args& more : {Args{"--token-file", shop.token(good)}, by_header}) {
+    const Outcome outcome = shop.decide(with(kRead, more));
+    CHECK(outcome.code == 2);
+    CHECK(outcome.out == "");
+    CHECK(outcome.err.find("no keys of provider shop/idp were given") != std::string::npos);
+  }
+  CHECK(shop.decide(with(kRead, {"--token-file", shop.token(nameless)})).code == 2);
+  CHECK(shop.decide(with(kRead, {"--token-file", shop.token(claims("2000", "900"))})).out ==
+        line("deny", 401, "expired"));
+  CHECK(shop.decide(with(kRead, {"--token-file", shop.token(claims("https://idp", "https://x"))})).out ==
+        line("deny", 401, "issuer_unknown"));
+  const std::string twice = shop.folder().file(
+      "twice", key_set({key("es256").jwk({{"kid", "es256"}}), key("es256-1").jwk({{"kid", "es256"}})}));
+  const Outcome ambiguous = shop.decide(with(kRead, {"--token-file", shop.token(good), "--jwks", twice}));
+  CHECK(ambiguous.out == line("deny", 401, "kid_ambiguous"));
+  std::string inline_keys = kShop;
+  const std::string place = "  audiences: [api]\n";
+  inline_keys.insert(inline_keys.find(place),
+                     "  jwks: {inline: '" + key_set({key("es256").jwk({{"kid", "mine"}})}) + "'}\n");
+  const Shop written(inline_keys);
+  CHECK(written.decide(with(kRead, {"--token-file", written.token(good)})).out == line("deny", 401, "kid_unknown"));
 }
 
 TEST_CASE("decide: a request that two parsers could read differently") {
@@ -127,6 +113,21 @@ TEST_CASE("decide: a request that two parsers could read differently") {
   CHECK(shop.decide({"--method", "GET", "--path", "/users/a%2Fb/x", "--path-allow", "encoded-slash"}).out ==
         line("deny", 401, "token_missing"));
   CHECK(shop.decide({"--method", "GET", "--path", "/", "--host", "a b"}).out == line("deny", 400, "host_mismatch"));
+}
+
+TEST_CASE("explain: what about a refused request it was") {
+  const Shop shop;
+  const auto told = [&](const std::string& path, const Args& more = {}) {
+    return shop.explain(with({"--method", "GET", "--path", path}, more)).out;
+  };
+  CHECK(told("/a/%2e%2e/b").find("path_ambiguous), before any policy was asked\n  the path's part \"%2e%2e\" could") !=
+        std::string::npos);
+  CHECK(told("/a//b").find("\n  the path holds //") != std::string::npos);
+  CHECK(told("a").find("\n  the target \"a\" is no path") != std::string::npos);
+  CHECK(told("http://a/", {"--host", "b"}).find("\n  the request has to name one host; it names \"a\" and \"b\"\n") !=
+        std::string::npos);
+  const Args two{"--header", "Authorization: Bearer x", "--header", "Authorization: Bearer y"};
+  CHECK(told("/", two).find("\n  one token may be in: header authorization with bearer\n") != std::string::npos);
 }
 
 TEST_CASE("decide: no policy selects the workload") {

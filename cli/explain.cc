@@ -8,6 +8,10 @@
 namespace meshauth::cli {
 namespace {
 
+std::string audit_text(const engine::AuditVerdict& audit) {
+  return policy::to_text(policy::Verdict{audit.allow, audit.reason, audit.policy, audit.rule, {}, {}});
+}
+
 int run_explain(const QuestionOptions& options, Streams& io) {
   const auto answer = ask(options, io);
   if (!answer) return kFailed;
@@ -16,6 +20,7 @@ int run_explain(const QuestionOptions& options, Streams& io) {
   } else {
     io.out << "deny (" << answer->status() << ' ' << reason_name(answer->reason) << "), before any policy was asked\n";
     if (!answer->detail.empty()) io.out << "  " << answer->detail << '\n';
+    if (answer->audit) io.out << "with audit policies: " << audit_text(*answer->audit) << '\n';
     io.out << std::flush;
   }
   return answer->allow ? kOk : kDenied;

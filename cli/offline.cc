@@ -1,10 +1,6 @@
 #include "cli/offline.h"
 
-#include <algorithm>
-
-#include "core/base/base64.h"
 #include "core/base/text.h"
-#include "core/jose/identity.h"
 #include "core/model/forms.h"
 
 namespace meshauth::cli {
@@ -44,40 +40,6 @@ plan::WorkloadView view_of(const Resources& resources, const std::string& ns, co
   return view;
 }
 
-/// A token goes where a provider of its issuer looks for it: the first place of the first such provider; else the first
-/// place of any.
-const TokenSource* place_for(const engine::Snapshot& snapshot, const std::string& token) {
-  std::string issuer;
-  const auto first = token.find('.'), second = token.find('.', first == std::string::npos ? first : first + 1);
-  if (second != std::string::npos) {
-    const auto payload = base64url_decode(std::string_view(token).substr(first + 1, second - first - 1));
-    const auto claims = payload ? JsonDoc::parse(*payload) : tl::unexpected(Reason::json_invalid);
-    std::string_view text;
-    if (claims && claims->root()["iss"].get(text) == simdjson::SUCCESS) issuer = text;
-  }
-  const TokenSource* place = nullptr;
-  for (const ProviderSettings& provider : snapshot.providers()) {
-    if (provider.token_sources.empty()) continue;
-    if (place == nullptr) place = &provider.token_sources.front();
-    if (provider.issuer == issuer) return &provider.token_sources.front();
-  }
-  return place;
-}
-
-std::vector<std::pair<std::string, std::string>> with_token(const OfflineRequest& request,
-                                                            const engine::Snapshot& snapshot,
-                                                            const std::string& token) {
-  auto headers = request.headers;
-  const TokenSource* place = token.empty() ? nullptr : place_for(snapshot, token);
-  if (place == nullptr) return headers;
-  if (!place->cookie.empty()) {
-    headers.emplace_back("cookie", place->cookie + "=" + token);
-  } else {
-    headers.emplace_back(place->header, place->scheme.empty() ? token : place->scheme + " " + token);
-  }
-  return headers;
-}
-
 std::vector<engine::Header> header_views(const std::vector<std::pair<std::string, std::string>>& headers) {
   std::vector<engine::Header> out;
   out.reserve(headers.size());
@@ -86,46 +48,77 @@ std::vector<engine::Header> header_views(const std::vector<std::pair<std::string
 }
 
 Answer from_outcome(const engine::Outcome& outcome) {
-  return {outcome.allow, outcome.reason, outcome.policy, outcome.rule, outcome.detail, std::nullopt};
+  return {outcome.allow, outcome.reason, outcome.policy, outcome.rule, outcome.detail, outcome.audit};
 }
 
-/// The caller as policies see it; owns what the principal points to.
-struct Known {
-  std::vector<std::pair<std::string, jose::Identity>> identities;  ///< with the provider's id
-  std::optional<JsonDoc> claims;
-
-  policy::Principal principal() const {
-    policy::Principal out;
-    for (const auto& [provider, mapped] : identities) {
-      out.identities.push_back(
-          {provider, mapped.subject, mapped.client, &mapped.scopes, &mapped.groups, &mapped.roles});
-    }
-    if (claims) out.claims = claims->root();
-    return out;
-  }
-};
-
-Result<Known> known_by_claims(const Resources& resources, const OfflineCaller& caller) {
-  const auto provider = resources.providers.find(caller.provider);
-  if (provider == resources.providers.end()) {
-    return fail("provider {} is not among the resources; write namespace/name of an IdentityProvider",
-                in_quotes(caller.provider));
-  }
-  if (!caller.claims.is_object()) return fail("the claims are no JSON object");
-  auto claims = JsonDoc::parse(caller.claims.dump(), {.bytes = kClaimsBytes});
-  if (!claims) return fail("the claims are refused: {}", json_fault(claims.error()));
-  Known out;
-  out.identities.emplace_back(caller.provider,
-                              jose::map_claims(provider->second.value->settings.mappings, claims->root(), 0));
-  out.claims = std::move(*claims);
+std::vector<std::string> issuers_of_token(engine::Snapshot& snapshot, std::span<const engine::Header> headers) {
+  std::vector<std::string> out;
+  const auto presented = snapshot.sources(engine::View::WithAudit).find(headers);
+  if (!presented || !*presented) return out;
+  for (const std::size_t i : snapshot.verifier().issuers_of((*presented)->token))
+    out.push_back(snapshot.providers()[i].id);
   return out;
 }
 
-void take_verdict(Answer& out, const policy::Verdict& verdict) {
-  out.allow = verdict.allow;
-  out.reason = verdict.reason;
-  out.policy = verdict.policy;
-  out.rule = verdict.rule;
+/// The request itself is refused: nobody asks who calls.
+bool refuses_request(Reason reason) {
+  return reason == Reason::header_too_large || reason == Reason::path_ambiguous || reason == Reason::host_mismatch;
+}
+
+std::string place_text(const TokenSource& at) {
+  if (!at.cookie.empty()) return "cookie " + at.cookie;
+  return "header " + at.header + (at.scheme.empty() ? "" : " with " + at.scheme);
+}
+
+/// The piece of the path that more than one meaning is in.
+std::string path_fault(std::string_view raw, const policy::PathAllow& allow) {
+  const auto target = engine::split_target(raw);
+  if (!target || !target->path.starts_with('/')) {
+    return fmt::format("the target {} is no path and no http://host/path, or holds a #", in_quotes(raw));
+  }
+  for (const std::string_view piece : split(target->path.substr(1), '/')) {
+    if (policy::decode_path("/" + std::string(piece), allow)) continue;
+    return fmt::format("the path's part {} could mean something else to the application", in_quotes(piece));
+  }
+  return "the path holds //, which could mean something else to the application";
+}
+
+/// What about the request was it; empty where there is no more to say.
+std::string request_fault(const engine::Snapshot& snapshot, const engine::HttpRequest& http, Reason reason,
+                          const policy::PathAllow& allow) {
+  std::vector<std::string> named;
+  if (reason == Reason::path_ambiguous) return path_fault(http.target, allow);
+  if (reason == Reason::host_mismatch) {
+    const auto target = engine::split_target(http.target);
+    if (target && target->authority) named.push_back(in_quotes(*target->authority));
+    for (const engine::Header& header : http.headers) {
+      if (header.name == "host") named.push_back(in_quotes(header.value));
+    }
+    return fmt::format("the request has to name one host; it names {}", fmt::join(named, " and "));
+  }
+  if (reason != Reason::token_multiple) return "";
+  for (const auto& source : snapshot.sources(engine::View::Enforced).sources()) named.push_back(place_text(source.at));
+  return fmt::format("one token may be in: {}", fmt::join(named, ", "));
+}
+
+/// What nginx would say of a token with these claims. seen: where not even that is anybody, nobody is asked.
+void take_decision(Answer& out, const Known& enforced, const Known& seen, const policy::Decision& decision) {
+  out.allow = false;
+  out.reason = enforced.reason;
+  out.policy = out.rule = "";
+  out.audit.reset();
+  out.detail = enforced.detail;
+  if (seen.reason != Reason::none) return;
+  const policy::Verdict& verdict = decision.enforced;
+  if (enforced.reason == Reason::none) {
+    out.allow = verdict.allow;
+    out.reason = verdict.reason;
+    out.policy = verdict.policy;
+    out.rule = verdict.rule;
+  }
+  const policy::Verdict& together = decision.audit ? *decision.audit : verdict;
+  if (together.allow == out.allow) return;
+  out.audit = {together.allow, together.reason, std::string(together.policy), std::string(together.rule)};
 }
 
 }  // namespace
@@ -166,38 +159,43 @@ nlohmann::ordered_json Answer::json() const {
 
 Result<Answer> answer(engine::Snapshot& snapshot, const Resources& resources, const OfflineRequest& request,
                       const OfflineCaller& caller, const policy::PathAllow& allow, double now) {
-  OfflineRequest sent = request;
-  sent.headers = with_token(request, snapshot, caller.token);
-  if (!request.host.empty()) sent.headers.emplace_back("host", request.host);
-  const auto views = header_views(sent.headers);
+  HeaderLines lines = with_token(request.headers, caller, snapshot, resources);
+  if (!request.host.empty()) lines.emplace_back("host", request.host);
+  const auto views = header_views(lines);
   const engine::HttpRequest http{request.method, request.target, views, request.source, request.port};
   engine::Options settings;
   settings.path_allow = allow;
   const engine::Outcome outcome = engine::decide(snapshot, http, now, settings, nullptr);
   Answer out = from_outcome(outcome);
-  // Refused before any policy was asked: the request or its token.
+  out.issuers = issuers_of_token(snapshot, views);
+  const auto known = [&](engine::View view) { return known_caller(snapshot, view, views, caller, resources, now); };
+  auto enforced = known(engine::View::Enforced);
+  if (!enforced) return tl::unexpected(enforced.error());
+  auto all = known(engine::View::WithAudit);
+  if (!all) return tl::unexpected(all.error());
+  if (refuses_request(outcome.reason)) {
+    out.detail = request_fault(snapshot, http, outcome.reason, allow);
+    return out;
+  }
   const auto target = engine::split_target(request.target);
   const auto path = target ? policy::decode_path(target->path, allow) : tl::unexpected(target.error());
-  const bool policies_asked = path && reason_status(outcome.reason) != 400 &&
-                              (reason_status(outcome.reason) != 401 || outcome.reason == Reason::token_missing) &&
-                              reason_status(outcome.reason) != 503;
-  Known known;
-  if (!caller.provider.empty()) {
-    auto by_claims = known_by_claims(resources, caller);
-    if (!by_claims) return tl::unexpected(by_claims.error());
-    known = std::move(*by_claims);
-  } else if (outcome.caller) {
-    known.claims = outcome.caller->claims();
-    if (!known.claims) return fail("the claims of a verified token cannot be read again");
-    for (jose::Identity& mapped : engine::map_again(snapshot, *outcome.caller, known.claims->root())) {
-      known.identities.emplace_back(snapshot.providers()[mapped.provider].id, std::move(mapped));
-    }
-  }
-  if (!policies_asked) return out;
-  out.explanation = policy::explain(snapshot.engine(), known.principal(),
-                                    engine::policy_request(http, *path, outcome.host, snapshot));
-  if (!caller.provider.empty()) take_verdict(out, out.explanation->decision.enforced);
+  if (!path) return fail("the engine decided a request that has no path");
+  // Identities that audit policies alone know mean nothing to the enforced ones.
+  const Known& seen = all->reason == Reason::none ? *all : *enforced;
+  auto explanation =
+      policy::explain(snapshot.engine(), seen.principal(), engine::policy_request(http, *path, outcome.host, snapshot));
+  if (!caller.provider.empty()) take_decision(out, *enforced, seen, explanation.decision);
+  if (out.detail.empty()) out.detail = request_fault(snapshot, http, out.reason, allow);
+  if (enforced->reason == Reason::none) out.explanation = std::move(explanation);
   return out;
+}
+
+std::string keyless_provider(const Answer& answer, const Resources& resources) {
+  if (answer.reason != Reason::kid_unknown && answer.reason != Reason::kid_missing_no_key) return "";
+  for (const std::string& id : answer.issuers) {
+    if (!std::holds_alternative<model::InlineJwks>(resources.providers.at(id).value->keys)) return id;
+  }
+  return "";
 }
 
 }  // namespace meshauth::cli

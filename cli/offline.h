@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/resources.h"
+#include "cli/caller.h"
 #include "core/engine/decide.h"
 #include "core/policy/explain.h"
 
@@ -34,24 +34,17 @@ struct OfflineRequest {
   std::string method, target, host;
   std::uint16_t port = 0;
   IpAddress source;
-  std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
-};
-
-/// Claims of a caller at most, as JSON.
-constexpr std::size_t kClaimsBytes = 64 * 1024;
-
-/// Who asks: nobody, a token, or claims that count as verified by one provider.
-struct OfflineCaller {
-  std::string token;
-  std::string provider;  ///< of claims
-  nlohmann::json claims;
+  HeaderLines headers;
 };
 
 struct Answer {
   bool allow = false;
   Reason reason = Reason::internal;
   std::string policy, rule, detail;
-  std::optional<policy::Explanation> explanation;  ///< where policies were asked at all; its texts are the snapshot's
+  std::optional<engine::AuditVerdict> audit;
+  std::vector<std::string> issuers = {};  ///< ids of the bundle's providers that have the token's issuer
+  std::optional<policy::Explanation> explanation =
+      {};  ///< where policies were asked at all; its texts are the snapshot's
   std::shared_ptr<const engine::Snapshot> snapshot = {};  ///< set by ask(), so that they live as long
 
   int status() const { return reason_status(reason); }
@@ -62,5 +55,9 @@ struct Answer {
 /// now: unix seconds. Errors: claims that are no object, a provider that is not there.
 Result<Answer> answer(engine::Snapshot& snapshot, const Resources& resources, const OfflineRequest& request,
                       const OfflineCaller& caller, const policy::PathAllow& allow, double now);
+
+/// The provider that would know the key which is unknown, where its keys are not written into it; empty if none is
+/// asked.
+std::string keyless_provider(const Answer& answer, const Resources& resources);
 
 }  // namespace meshauth::cli

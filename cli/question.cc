@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "core/base/json_number.h"
 #include "core/base/text.h"
 
 namespace meshauth::cli {
@@ -38,7 +39,7 @@ nlohmann::json read_claims(const std::string& file, Streams& io) {
     throw UsageError{fmt::format("--claims: {} holds no JSON object{}{}", in_quotes(file), doc ? "" : ": ",
                                  doc ? "" : json_fault(doc.error()))};
   }
-  return nlohmann::json::parse(*text);
+  return nlohmann::json::parse(with_representable_numbers(*text));
 }
 
 OfflineCaller caller_of(const QuestionOptions& options, Streams& io) {
@@ -58,19 +59,25 @@ OfflineCaller caller_of(const QuestionOptions& options, Streams& io) {
 
 }  // namespace
 
+std::string header_fault(const std::string& name, const std::string& value) {
+  constexpr const char* kNameCharacters = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
+  if (name.empty() || name.find_first_not_of(kNameCharacters) != std::string::npos) {
+    return fmt::format("{} is no name of a header", in_quotes(name));
+  }
+  if (value.find_first_of(std::string("\r\n\0", 3)) != std::string::npos) {
+    return fmt::format("header {} holds a line end, which no request can carry", in_quotes(name));
+  }
+  return "";
+}
+
 std::pair<std::string, std::string> split_header(const std::string& line) {
   const auto colon = line.find(':');
+  if (colon == std::string::npos) throw UsageError{fmt::format("header {} is not 'Name: value'", in_quotes(line))};
   const std::string name = to_lower(line.substr(0, colon));
-  constexpr const char* kNameCharacters = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
-  if (colon == std::string::npos || name.empty() || name.find_first_not_of(kNameCharacters) != std::string::npos) {
-    throw UsageError{fmt::format("header {} is not 'Name: value'", in_quotes(line))};
-  }
   std::string value = line.substr(colon + 1);
   const auto begin = value.find_first_not_of(" \t"), end = value.find_last_not_of(" \t");
   value = begin == std::string::npos ? "" : value.substr(begin, end - begin + 1);
-  if (value.find_first_of(std::string("\r\n\0", 3)) != std::string::npos) {
-    throw UsageError{fmt::format("header {} holds a line end, which no request can carry", in_quotes(name))};
-  }
+  if (const std::string fault = header_fault(name, value); !fault.empty()) throw UsageError{"--header: " + fault};
   return {name, value};
 }
 
@@ -81,7 +88,9 @@ jose::KeySet read_key_set(const std::string& path, Streams& io) {
   if (!set) throw UsageError{"--jwks: " + set.error().message};
   for (const auto& [kid, reason] : set->skipped)
     io.err << "key " << in_quotes(kid) << " is not used: " << reason << '\n';
-  if (set->keys.empty())
+  for (const std::string& kid : set->ambiguous_kids)
+    io.err << "kid " << in_quotes(kid) << " names two different keys: neither is used\n";
+  if (set->keys.empty() && set->ambiguous_kids.empty())
     throw UsageError{fmt::format("--jwks: {} holds no key that can verify a signature", in_quotes(path))};
   return std::move(*set);
 }
@@ -121,6 +130,10 @@ std::optional<Answer> ask(const QuestionOptions& options, Streams& io) {
   auto answered =
       answer(**snapshot, resources, request, caller, *allow, std::isnan(options.now) ? unix_now() : options.now);
   if (!answered) throw UsageError{answered.error().message};
+  if (const std::string id = keyless_provider(*answered, resources); options.jwks.empty() && !id.empty()) {
+    throw UsageError{fmt::format(
+        "no keys of provider {} were given, so none of its tokens can be judged: add --jwks FILE, its key set", id)};
+  }
   answered->snapshot = std::move(*snapshot);
   return std::move(*answered);
 }

@@ -27,7 +27,11 @@ std::optional<Answer> ask(const QuestionOptions& options, Streams& io);
 /// "Name: value", the name in lower case. Throws UsageError.
 std::pair<std::string, std::string> split_header(const std::string& line);
 
-/// A key set file with at least one usable key. Throws UsageError.
+/// What is wrong with a field line that a case or a flag gives; empty if nothing is. name: in lower case.
+std::string header_fault(const std::string& name, const std::string& value);
+
+/// A key set file with at least one usable key, or a kid that two keys share: that is an answer about a token. Throws
+/// UsageError.
 jose::KeySet read_key_set(const std::string& path, Streams& io);
 
 }  // namespace meshauth::cli

@@ -5,7 +5,7 @@
 #include <ostream>
 
 #include "cli/commands.h"
-#include "cli/offline.h"
+#include "cli/question.h"
 #include "core/base/text.h"
 #include "operator/files/manifest.h"
 
@@ -93,6 +93,8 @@ void read_headers(const json& headers, const std::string& at, OfflineRequest& re
     for (const json& item : list) {
       if (!item.is_string()) throw CaseFault{fmt::format("{}.{} is neither a text nor a list of texts", at, name)};
       request.headers.emplace_back(to_lower(name), item.get<std::string>());
+      const std::string fault = header_fault(request.headers.back().first, request.headers.back().second);
+      if (!fault.empty()) throw CaseFault{fmt::format("{}: {}", at, fault)};
     }
   }
 }
@@ -212,8 +214,13 @@ class Runner {
       auto made = offline_snapshot(resources_, options_.resources, item.workload, Keys{});
       if (!made) return tl::unexpected(made.error());
       snapshot = std::move(*made);
+      if (!snapshot->engine().selected() && item.want.reason != reason_name(Reason::no_policy))
+        io_.err << "case " << in_quotes(item.name) << ": no policy selects workload " << item.workload << '\n';
     }
-    return answer(*snapshot, resources_, item.request, item.caller, allow_, unix_now());
+    auto out = answer(*snapshot, resources_, item.request, item.caller, allow_, unix_now());
+    const std::string keyless = out ? keyless_provider(*out, resources_) : "";
+    if (keyless.empty()) return out;
+    return fail("no keys of provider {} are at hand, so none of its tokens can be judged: write the claims", keyless);
   }
 
   const TestOptions& options_;

@@ -11,8 +11,10 @@ namespace {
 
 Outcome cases(const std::string& yaml, std::vector<std::string> more = {}) {
   const TempFolder folder;
-  std::vector<std::string> arguments{"test", "-f", folder.file("shop.yaml", kShop), folder.file("cases.yaml", yaml)};
+  std::vector<std::string> arguments{"test"};
   arguments.insert(arguments.end(), more.begin(), more.end());
+  for (const std::string& last : {std::string("-f"), folder.file("shop.yaml", kShop), folder.file("cases.yaml", yaml)})
+    arguments.push_back(last);
   return run(add_test, arguments);
 }
 
@@ -60,6 +62,18 @@ TEST_CASE("test: an unknown provider or a bad workload fails its case") {
   CHECK(workload.out.find("is not NAMESPACE/NAME") != std::string::npos);
 }
 
+TEST_CASE("test: a case for a workload that no policy selects is told, unless that is what it wants") {
+  const auto told = [](const std::string& want, const std::string& root = "elsewhere") {
+    return cases("cases: [{name: x, workload: other/typo, caller: {anonymous: true}, request: {path: /}, want: {" +
+                     want + "}}]",
+                 {"--root-namespace", root})
+        .err;
+  };
+  CHECK(told("decision: deny") == "case \"x\": no policy selects workload other/typo\n");
+  CHECK(told("reason: no_policy") == "");
+  CHECK(told("decision: deny", "mesh-auth-system") == "");  // the root namespace's policies select every workload
+}
+
 TEST_CASE("test: a file of cases is read strictly, so that a misspelt want does not pass") {
   const std::string rows[] = {
       "",
@@ -79,6 +93,8 @@ TEST_CASE("test: a file of cases is read strictly, so that a misspelt want does 
       one(kAlice, "{path: /, source: x}", "{status: 200}"),
       one(kAlice, "{path: /, headers: [a]}", "{status: 200}"),
       one(kAlice, "{path: /, headers: {a: 1}}", "{status: 200}"),
+      one(kAlice, "{path: /, headers: {\"Bad Name\\n\": v}}", "{status: 200}"),
+      one(kAlice, "{path: /, headers: {a: \"v\\r\\nX: y\"}}", "{status: 200}"),
       one(kAlice, "{path: /, port: 0}", "{status: 200}"),
       one("{}", kReadRequest, "{status: 200}"),
       one("{anonymous: false}", kReadRequest, "{status: 200}"),

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/question.h"
 #include "cli/token_report.h"
 #include "core/base/text.h"
 #include "core/jose/verifier.h"
@@ -51,24 +52,6 @@ ProviderSettings provider_of(const TokenOptions& options) {
   return out;
 }
 
-jose::KeySet read_keys(const TokenOptions& options, Streams& io) {
-  const auto json = read_input(options.jwks, kJwksBytes, io);
-  if (!json) throw UsageError{"--jwks: " + json.error().message};
-  auto set = jose::parse_key_set(*json);
-  if (!set) throw UsageError{"--jwks: " + set.error().message};
-  for (const auto& [kid, reason] : set->skipped) {
-    io.err << "key " << in_quotes(kid) << " is not used: " << reason << '\n';
-  }
-  for (const std::string& kid : set->ambiguous_kids) {
-    io.err << "kid " << in_quotes(kid) << " names two different keys: neither is used\n";
-  }
-  // A kid that two keys share is an answer about the token (kid_ambiguous), not about the file.
-  if (set->keys.empty() && set->ambiguous_kids.empty()) {
-    throw UsageError{fmt::format("--jwks: {} holds no key that can verify a signature", in_quotes(options.jwks))};
-  }
-  return std::move(*set);
-}
-
 /// One line end after the token is no part of it: files end with one.
 std::string read_token(const TokenOptions& options, Streams& io) {
   if (!options.dash.empty() && options.dash != "-") {
@@ -96,7 +79,7 @@ int verify(const TokenOptions& options, Streams& io) {
     throw UsageError{"the standard input cannot be both --jwks and the token"};
   }
   ProviderSettings provider = provider_of(options);
-  jose::KeySet keys = read_keys(options, io);
+  jose::KeySet keys = read_key_set(options.jwks, io);
   const std::string token = read_token(options, io);
   if (options.signature_only) {
     const auto payload = jose::verify_signature(token, keys, provider.algorithms);
@@ -115,7 +98,7 @@ int verify(const TokenOptions& options, Streams& io) {
 int inspect(const TokenOptions& options, Streams& io) {
   const ProviderSettings provider = provider_of(options);
   std::optional<jose::KeySet> keys;
-  if (!options.jwks.empty()) keys = read_keys(options, io);
+  if (!options.jwks.empty()) keys = read_key_set(options.jwks, io);
   const std::string token = read_token(options, io);
   const jose::Inspection inspection = jose::inspect(token, provider, keys ? &*keys : nullptr, options.time());
   print_inspection(inspection, options.time(), io.out);
@@ -125,7 +108,8 @@ int inspect(const TokenOptions& options, Streams& io) {
 }
 
 void add_common(Command& app, TokenOptions& options) {
-  app.option("--issuer", options.issuer, "what iss must be, byte for byte");
+  app.option("--issuer", options.issuer,
+             "what iss must be, byte for byte; {tenantid} in it is a template: the token's tid");
   app.option("--audience", options.audiences, "what aud must name; repeat it to allow several").one_at_a_time();
   app.option("--algorithm", options.algorithms, "an algorithm to allow; repeat it; default: every asymmetric one")
       .one_at_a_time();

@@ -8,6 +8,7 @@
 
 #include "core/base/duration.h"
 #include "core/base/json_doc.h"
+#include "core/base/json_number.h"
 #include "core/base/text.h"
 #include "core/jose/jws.h"
 
@@ -20,7 +21,7 @@ std::string shown(const std::string& text) {
   if (text.empty()) return "  (cannot be decoded)\n";
   const auto doc = JsonDoc::parse(text, {.bytes = jose::kMaxTokenBytes, .depth = 32});
   if (!doc) return "  " + in_quotes(text, 1000) + "\n";
-  const std::string json = nlohmann::ordered_json::parse(text).dump(2, ' ', true);
+  const std::string json = nlohmann::ordered_json::parse(with_representable_numbers(text)).dump(2, ' ', true);
   std::string out;
   for (const std::string_view line : split(json, '\n')) out += fmt::format("  {}\n", line);
   return out;

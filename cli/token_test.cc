@@ -230,6 +230,18 @@ TEST_CASE("token inspect shows garbage harmlessly") {
   CHECK(inspected(std::string(20000, 'a')).last_line() == "token_too_large");
 }
 
+TEST_CASE("token inspect shows numbers that no double holds") {
+  Token token;
+  for (const std::string number : {"1e400", "-1e400", "1e-999", "18446744073709551616"}) {
+    CAPTURE(number);
+    const Outcome outcome = token.call({"token", "inspect", "--now", "1000"},
+                                       claims_plus("\"x\":" + number, header_plus("\"x\":" + number)).token());
+    CHECK(outcome.code == 0);
+    CHECK(outcome.err == "");
+    CHECK(outcome.out.find("\"x\": ") != std::string::npos);
+  }
+}
+
 TEST_CASE("help and version are answers, not errors") {
   CHECK(run(add_token, {"--version"}).code == 0);
   CHECK(run(add_token, {"--version"}).out.find(MESH_AUTH_VERSION) != std::string::npos);

@@ -1,7 +1,10 @@
 // A token from outside. Nobody has the private keys, so nothing may ever be accepted. The input is tried as a token,
 // and as header LF payload LF signature, encoded, so that the fuzzer need not learn base64.
+#include <algorithm>
+#include <sstream>
 #include <string>
 
+#include "cli/token_report.h"
 #include "core/base/base64.h"
 #include "core/base/text.h"
 #include "core/jose/inspect.h"
@@ -45,6 +48,10 @@ void check(std::string_view token) {
   FUZZ_CHECK(!verified.error().detail.empty() && valid_utf8(verified.error().detail));
   const jose::Inspection inspection = jose::inspect(token, world.plain, &world.keys, 1000);
   FUZZ_CHECK(inspection.first_failure() != Reason::none);
+  std::ostringstream shown;
+  cli::print_inspection(inspection, 1000, shown);
+  const std::string text = shown.str();
+  FUZZ_CHECK(std::all_of(text.begin(), text.end(), [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }));
 }
 
 }  // namespace

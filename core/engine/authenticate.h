@@ -1,4 +1,5 @@
-// Who calls, as the policies of one view may know it. A part of decide(); nothing else calls it.
+// Who calls, as the policies of one view may know it. A part of decide(); beside it the command line alone calls it, to
+// explain a decision.
 #pragma once
 
 #include <memory>

@@ -106,6 +106,10 @@ bool issuer_matches(std::string_view pattern, const TokenClaims& claims) noexcep
          issuer.ends_with(after) && issuer.substr(before.size(), claims.tenant->size()) == *claims.tenant;
 }
 
+bool may_sign(const Jwk& key, const ProviderSettings& provider, const TokenClaims& claims) noexcept {
+  return key.issuer.empty() || issuer_matches(key.issuer, claims) || key.issuer == provider.issuer;
+}
+
 std::optional<Failure> check_algorithm(const ProviderSettings& provider, const Jws& jws) {
   if (provider.algorithms.contains(jws.algorithm)) return std::nullopt;
   return failure(Stage::algorithm, Reason::alg_not_allowed, "alg {} is not among {} of provider {}",

@@ -43,6 +43,9 @@ constexpr std::string_view kTenantTemplate = "{tenantid}";
 /// Byte for byte; where the pattern holds {tenantid}, after putting the token's tid in. No tid, no match.
 bool issuer_matches(std::string_view pattern, const TokenClaims& claims) noexcept;
 
+/// A key bound to an issuer may sign for it and for what the provider calls another name of its issuer.
+bool may_sign(const Jwk& key, const ProviderSettings& provider, const TokenClaims& claims) noexcept;
+
 // One check each; nullopt if it passes.
 std::optional<Failure> check_algorithm(const ProviderSettings& provider, const Jws& jws);
 std::optional<Failure> check_type(const ProviderSettings& provider, const Jws& jws);

@@ -1,6 +1,7 @@
 // JWS compact serialization (RFC 7515 section 3.1), read strictly, before any key or claim is looked at.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,8 +40,9 @@ struct Jws {
 tl::expected<void, Refusal> read_jws(std::string_view token, JsonReader& reader, Jws& out);
 
 /// The signature alone: form, header, key selection, signature; no claim is looked at and the payload may be anything.
-/// Gives the payload's bytes.
+/// Gives the payload's bytes. may_sign: which keys count; empty: all of them.
 tl::expected<std::string, Refusal> verify_signature(std::string_view token, const KeySet& keys,
-                                                    AlgorithmSet allowed = AlgorithmSet::all());
+                                                    AlgorithmSet allowed = AlgorithmSet::all(),
+                                                    const std::function<bool(const Jwk&)>& may_sign = {});
 
 }  // namespace meshauth::jose

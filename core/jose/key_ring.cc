@@ -1,5 +1,7 @@
 #include "core/jose/key_ring.h"
 
+#include "core/base/text.h"
+
 namespace meshauth::jose {
 
 KeyRing::KeyRing(std::string source, KeySet set) : source_(std::move(source)), set_(std::move(set)) {
@@ -13,6 +15,18 @@ KeyRing::KeyRing(std::string source, KeySet set) : source_(std::move(source)), s
     if (added) public_keys_.emplace_back(jwk);
     material_.push_back(at->second);
   }
+}
+
+std::string KeyRing::some_kids() const {
+  constexpr std::size_t kShown = 4;
+  std::string out;
+  std::size_t named = 0;
+  for (const Jwk& jwk : set_.keys) {
+    if (jwk.kid.empty() || ++named > kShown) continue;
+    out += (out.empty() ? "" : ", ") + in_quotes(jwk.kid, 64);
+  }
+  if (named > kShown) out += fmt::format(" and {} more", named - kShown);
+  return out.empty() ? "none" : out;
 }
 
 bool KeyRing::fits(std::size_t index, const Jws& jws) const {

@@ -32,6 +32,8 @@ class KeyRing {
 
   /// Also where two keys have it, so that none is used.
   bool has(const std::string& kid) const { return by_kid_.contains(kid) || ambiguous_.contains(kid); }
+  /// "a", "b" and 3 more: for a message.
+  std::string some_kids() const;
   /// By kid: kid_unknown, kid_ambiguous, alg_key_mismatch. Without one, the keys that fit: kid_missing_no_key.
   void select(const Jws& jws, Selection& out) const;
 

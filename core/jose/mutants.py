@@ -44,7 +44,9 @@ MUTANTS = [
     ("verifier.cc", "if (tried == kMaxKeysTried) break;", "if (tried == kMaxKeysTried) tried = 0;", "any number of keys is tried"),
     ("verifier.cc", "if (tried == kMaxKeysTried) break;", "if (tried + 1 == kMaxKeysTried) break;", "one key fewer is tried"),
     ("verifier.cc", "if (tried.size() > kMaxKeysTried) break;", "", "any number of keys by --signature-only"),
-    ("verifier.cc", "if (!bound_to.empty() && !issuer_matches(bound_to, claims) && bound_to != settings.issuer) continue;", "", "a key bound to another issuer"),
+    ("verifier.cc", "if (!may_sign(source.ring->jwk(key), settings, claims)) continue;", "", "a key bound to another issuer"),
+    ("verifier.cc", "if (may_sign && !may_sign(ring.jwk(key))) continue;", "", "a key bound to another issuer in an inspection"),
+    ("claims.cc", " || key.issuer == provider.issuer;", ";", "a bound key and another name of its issuer"),
     ("verifier.cc", "if (known->second) return std::nullopt;", "return std::nullopt;", "the signature"),
     ("verifier.cc", "if (!only.empty() && !(provider < only.size() && only[provider])) continue;", "", "providers that do not count"),
     # claims

@@ -47,10 +47,10 @@ std::string kid_text(const Jws& jws) {
   return jws.kid ? std::string(utf8_prefix(*jws.kid, kMaxKidBytes)) : "";
 }
 
-std::string_view selection_detail(Reason reason) {
+std::string selection_detail(Reason reason, const Jws& jws, const KeyRing& ring) {
   switch (reason) {
     case Reason::kid_unknown:
-      return "no key with this kid";
+      return fmt::format("no key with kid {}; its kids: {}", in_quotes(jws.kid.value_or(""), 64), ring.some_kids());
     case Reason::kid_ambiguous:
       return "two different keys with this kid, so that none of them is used";
     case Reason::alg_key_mismatch:
@@ -150,14 +150,12 @@ std::optional<Failure> Verifier::Impl::check_key(std::size_t provider, const Tok
         fmt::format("key source {} of provider {} has {}", in_quotes(settings.key_source), settings.id, what)};
   };
   if (source.selection.reason != Reason::none) {
-    return failure(Stage::key, source.selection.reason, selection_detail(source.selection.reason));
+    return failure(Stage::key, source.selection.reason, selection_detail(source.selection.reason, jws, *source.ring));
   }
   std::size_t tried = 0;
   std::array<std::size_t, kMaxKeysTried> seen;
   for (const std::size_t key : source.selection.keys) {
-    const std::string& bound_to = source.ring->jwk(key).issuer;
-    // A key bound to an issuer may sign for it and for what the provider calls another name of its issuer.
-    if (!bound_to.empty() && !issuer_matches(bound_to, claims) && bound_to != settings.issuer) continue;
+    if (!may_sign(source.ring->jwk(key), settings, claims)) continue;
     const std::size_t material = source.ring->material(key);
     const auto seen_end = seen.begin() + static_cast<std::ptrdiff_t>(tried);
     if (std::find(seen.begin(), seen_end, material) != seen_end) continue;
@@ -223,6 +221,16 @@ bool Verifier::has_key(const std::string& source, const std::string& kid) const 
   return ring != impl_->rings.end() && ring->second.has(kid);
 }
 
+std::vector<std::size_t> Verifier::issuers_of(std::string_view token) {
+  if (!read_jws(token, impl_->headers, impl_->jws)) return {};
+  const auto root = impl_->payloads.parse(impl_->jws.payload, {.bytes = kMaxTokenBytes, .depth = 32});
+  if (!root || !root->is_object()) return {};
+  const auto claims = read_claims(*root);
+  if (!claims) return {};
+  impl_->find_candidates(*claims);
+  return impl_->candidates;
+}
+
 tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, double now,
                                                       const std::vector<bool>& only) {
   Jws& jws = impl_->jws;
@@ -251,7 +259,8 @@ tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, do
                        .unknown_kid_sources = std::move(vouched->unknown_kid_sources)};
 }
 
-tl::expected<std::string, Refusal> verify_signature(std::string_view token, const KeySet& keys, AlgorithmSet allowed) {
+tl::expected<std::string, Refusal> verify_signature(std::string_view token, const KeySet& keys, AlgorithmSet allowed,
+                                                    const std::function<bool(const Jwk&)>& may_sign) {
   JsonReader reader;
   Jws jws;
   if (auto read = read_jws(token, reader, jws); !read) return tl::unexpected(std::move(read.error()));
@@ -264,17 +273,22 @@ tl::expected<std::string, Refusal> verify_signature(std::string_view token, cons
   Selection selection;
   ring.select(jws, selection);
   if (selection.reason != Reason::none) {
-    Refusal refusal = refusal_of(
-        {Stage::key, selection.reason, fmt::format("the key set has {}", selection_detail(selection.reason))});
+    Refusal refusal = refusal_of({Stage::key, selection.reason,
+                                  fmt::format("the key set has {}", selection_detail(selection.reason, jws, ring))});
     if (selection.reason == Reason::kid_unknown) refusal.kid = kid_text(jws);
     return tl::unexpected(std::move(refusal));
   }
   const Digests digests;
   std::set<std::size_t> tried;  // one key under two names is tried once
   for (const std::size_t key : selection.keys) {
+    if (may_sign && !may_sign(ring.jwk(key))) continue;
     if (!tried.insert(ring.material(key)).second) continue;
     if (tried.size() > kMaxKeysTried) break;
     if (ring.verify(digests, key, jws)) return std::move(jws.payload);
+  }
+  if (tried.empty()) {
+    return tl::unexpected(refusal_of(
+        {Stage::key, Reason::issuer_unknown, "the key set has only a key bound to another issuer for this token"}));
   }
   return tl::unexpected(
       refusal_of({Stage::signature, Reason::signature_invalid, "no key of the set made this signature"}));

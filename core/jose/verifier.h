@@ -55,6 +55,9 @@ class Verifier {
   /// The key source has a key of that kid, usable or not.
   bool has_key(const std::string& source, const std::string& kid) const;
 
+  /// Indices of the providers that have the token's issuer, by id; none where its form or payload is refused.
+  std::vector<std::size_t> issuers_of(std::string_view token);
+
   /// Cheap checks first, then the signature, once per key source. The order, which also orders the reasons:
   ///  1. the token: what read_jws says; then the payload's JSON; then iss is there and some provider has it;
   ///  2. per provider, by id: alg, typ, numericdate_invalid, exp_missing, expired, not_yet_valid, issued_in_future,

@@ -256,14 +256,6 @@ RuleExplanation Explainer::rule(const CompiledPolicy::Entry& policy, const model
   return out;
 }
 
-std::string verdict_text(const Verdict& verdict) {
-  std::string out =
-      verdict.allow ? "allow" : fmt::format("deny ({} {})", reason_status(verdict.reason), reason_name(verdict.reason));
-  if (!verdict.rule.empty()) out += fmt::format(" by rule {} of policy {}", verdict.rule, verdict.policy);
-  if (!verdict.missing_scopes.empty()) out += "; missing scopes: " + listed(verdict.missing_scopes);
-  return out;
-}
-
 }  // namespace
 
 Explanation explain(const Engine& engine, const Principal& principal, const Request& request) {
@@ -283,9 +275,17 @@ Explanation explain(const Engine& engine, const Principal& principal, const Requ
   return out;
 }
 
+std::string to_text(const Verdict& verdict) {
+  std::string out =
+      verdict.allow ? "allow" : fmt::format("deny ({} {})", reason_status(verdict.reason), reason_name(verdict.reason));
+  if (!verdict.rule.empty()) out += fmt::format(" by rule {} of policy {}", verdict.rule, verdict.policy);
+  if (!verdict.missing_scopes.empty()) out += "; missing scopes: " + listed(verdict.missing_scopes);
+  return out;
+}
+
 std::string to_text(const Explanation& explanation) {
-  std::string out = verdict_text(explanation.decision.enforced) + "\n";
-  if (explanation.decision.audit) out += "with audit policies: " + verdict_text(*explanation.decision.audit) + "\n";
+  std::string out = to_text(explanation.decision.enforced) + "\n";
+  if (explanation.decision.audit) out += "with audit policies: " + to_text(*explanation.decision.audit) + "\n";
   std::string policy;
   for (const RuleExplanation& rule : explanation.rules) {
     if (rule.policy != policy) {

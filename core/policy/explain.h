@@ -37,6 +37,9 @@ struct Explanation {
 
 Explanation explain(const Engine& engine, const Principal& principal, const Request& request);
 
+/// "allow by rule r of policy ns/p".
+std::string to_text(const Verdict& verdict);
+
 /// The explanation as a tree of lines for a terminal.
 std::string to_text(const Explanation& explanation);
 

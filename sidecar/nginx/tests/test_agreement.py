@@ -1,6 +1,6 @@
 """nginx and `meshauthctl` give the same answer, with the same reason by the same rule, to 10,000 random triples of policy, token
 and request. What nginx answered is what the cases of `meshauthctl test` want, which asks what `decide` asks (`answer` in
-cli/offline.h); a thousand are put to `decide` itself, one program each.
+cli/offline.h), and is told the claims alone of a part of the callers; a thousand are put to `decide` itself, one program each.
 
 Seeded: SEED=N repeats a run. MORE=N multiplies it."""
 
@@ -68,7 +68,7 @@ def check_decide(manifest, request, want):
 
 def test_nginx_and_meshauthctl_agree(rnd, root, folder, agent, application, nginx):
     clients = {address: RawClient(nginx.port, address) for address in ADDRESSES}
-    seen, begin, world = Counter(), time.monotonic(), None
+    seen, by_claims, begin, world = Counter(), Counter(), time.monotonic(), None
     for number in range(WORLDS * MORE):
         world = World(rnd, before=world)
         world.write(root / "world.yaml")
@@ -76,6 +76,7 @@ def test_nginx_and_meshauthctl_agree(rnd, root, folder, agent, application, ngin
         wait_until(lambda: nginx.runs(revision), "the world is in force")
         asked = ask_nginx(world, rnd, nginx.flavour, clients, application)
         seen.update(want["reason"] or want["decision"] for _, want in asked)
+        by_claims.update(want["reason"] or want["decision"] for request, want in asked if request.known)
         cases = [request.case(f"{i}", want) for i, (request, want) in enumerate(asked)]
         (root / "cases.yaml").write_text(json.dumps({"cases": cases}))
         done = ctl("test", "-f", root / "world.yaml", root / "cases.yaml")
@@ -87,6 +88,8 @@ def test_nginx_and_meshauthctl_agree(rnd, root, folder, agent, application, ngin
             list(pool.map(lambda one: check_decide(root / "world.yaml", *one), some))
     for client in clients.values():
         client.close()
-    print(f"{WORLDS * MORE * REQUESTS} in {time.monotonic() - begin:.0f} s: {dict(seen.most_common())}")
+    print(f"{WORLDS * MORE * REQUESTS} in {time.monotonic() - begin:.0f} s: {dict(seen.most_common())}, by claims {dict(by_claims.most_common())}")
     few = {"allow": 100, "no_rule_matched": 100, "denied_by_rule": 20, "token_missing": 20, "path_ambiguous": 20}
     assert all(seen[name] >= least for name, least in few.items()) and len(seen) >= 15, seen
+    few = {"allow": 100, "no_rule_matched": 100, "denied_by_rule": 10, "issuer_unknown": 20}
+    assert all(by_claims[name] >= least for name, least in few.items()), by_claims

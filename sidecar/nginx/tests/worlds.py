@@ -23,8 +23,11 @@ CLAIM_PATHS = [["tier"], ["level"], ["flag"], ["org", "unit"], ["list"], ["nothi
 TENANTS = ["blue", "red", "blue, red"]
 NETWORKS = ["127.0.0.0/30", "127.0.0.1/32", "127.0.0.4/30", "10.0.0.0/8", "::1/128", "127.0.0.0/8"]
 ADDRESSES = [f"127.0.0.{i}" for i in (1, 2, 3, 4, 5, 9)]
+# Of tokens that are sound, and yet not what the provider asks for: claims that count as verified have no such fault.
+FAULTS_OF_TOKENS = {"claim_required", "lifetime_too_long", "typ_not_allowed"}
 # Each is a place where tokens are looked for.
-SOURCES = {"okta": None, "partner": None, "session": [{"cookie": "session"}], "bare": [{"header": "X-App-Token"}], "dpop": [{"header": "Authorization", "scheme": "DPoP"}]}
+STRAY = "stray"  # no policy names it, so it is in no bundle; its callers call all the same
+SOURCES = {"okta": None, "partner": None, STRAY: None, "session": [{"cookie": "session"}], "bare": [{"header": "X-App-Token"}], "dpop": [{"header": "Authorization", "scheme": "DPoP"}]}
 KEYS = {name: Key("k1") for name in SOURCES}
 
 
@@ -140,6 +143,12 @@ def named_providers(resources):
     return {entry["identityProvider"]["name"] for r in resources for one in r["spec"]["rules"] for entry in one.get("from", []) if "identityProvider" in entry}
 
 
+class Token(str):
+    """claims: what a sound token says; None of a wrong one."""
+
+    claims = None
+
+
 def token(rnd, name):
     """A token of that provider; some are wrong."""
     now = int(time.time())
@@ -176,8 +185,11 @@ def token(rnd, name):
     elif wrong < 0.15:
         claims["nbf"] = now + 1000
     elif wrong < 0.16:
-        return rnd.choice(["a.b", "a.b.c", "x", "e30.e30.", "e30.e30.AA", "....", "a" * 17000])
-    return key.token(head, **claims)
+        return Token(rnd.choice(["a.b", "a.b.c", "x", "e30.e30.", "e30.e30.AA", "....", "a" * 17000]))
+    out = Token(key.token(head, **claims))
+    if wrong >= 0.16:
+        out.claims = {key: value for key, value in claims.items() if value is not None}
+    return out
 
 
 def presented(rnd, name, text):
@@ -194,22 +206,28 @@ def presented(rnd, name, text):
 class Request:
     """One request, for a socket and for a file of cases."""
 
-    def __init__(self, method, target, host, headers, source):
+    def __init__(self, method, target, host, headers, source, known=None):
+        """known: where a case may tell the caller by the claims of its one token: (provider, claims, lines of the token)."""
         self.method, self.target, self.host, self.headers, self.source = method, target, host, headers, source
+        self.known = known
 
     def bytes(self):
         lines = [f"{self.method} {self.target} HTTP/1.1", f"Host: {self.host}"] + [f"{k}: {v}" for k, v in self.headers]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def case(self, name, want):
+        known = self.known if want["reason"] not in FAULTS_OF_TOKENS else None
+        caller = {"provider": f"shop/{known[0]}", "claims": known[1]} if known else {"anonymous": True}
         headers = {}
         for key, value in self.headers:
-            headers.setdefault(key.lower(), []).append(value)
+            if not known or (key, value) not in known[2]:
+                headers.setdefault(key.lower(), []).append(value)
         request = {"method": self.method, "path": self.target, "host": self.host, "port": 8080, "source": self.source, "headers": headers}
-        return {"name": name, "workload": "shop/orders", "caller": {"anonymous": True}, "request": request, "want": want}
+        return {"name": name, "workload": "shop/orders", "caller": caller, "request": request, "want": want}
 
 
-def request(rnd, tokens):
+def request(rnd, tokens, tellable=()):
+    """tellable: the providers whose tokens may also be told by their claims."""
     path = [rnd.choice(SEGMENTS) for _ in range(rnd.choice((0, 1, 2, 2, 3, 4)))]
     if not path or rnd.random() < 0.15:
         path.append("")
@@ -226,12 +244,15 @@ def request(rnd, tokens):
         target = "/"
     if any(ord(c) <= 0x20 or c == "\x7f" for c in target) or not target:
         target = "/"  # nginx alone refuses it: the differential test has those
-    headers = []
+    headers, known = [], None
     if rnd.random() < 0.8:
         name, text = rnd.choice(tokens)
-        headers += presented(rnd, name if rnd.random() < 0.97 else rnd.choice(list(SOURCES)), text)
+        place = name if rnd.random() < 0.97 else rnd.choice(list(SOURCES))
+        headers += presented(rnd, place, text)
         if rnd.random() < 0.03:
             headers += presented(rnd, *rnd.choice(tokens))
+        elif place == name and name in tellable and text.claims and rnd.random() < 0.6:
+            known = (name, text.claims, list(headers))
     for name in ("X-Tenant", "X-Env"):
         for _ in range(rnd.choice((0, 0, 1, 1, 2))):
             blank = rnd.choice(("", "", "", "\t"))
@@ -239,24 +260,27 @@ def request(rnd, tokens):
     host = rnd.choice(HOSTS) + rnd.choice(("", "", "", ":8080", ".")) if rnd.random() < 0.97 else rnd.choice(("a_b.test", "a.test:x", "A.TEST"))
     if host.endswith("]."):
         host = host[:-1]
-    return Request(rnd.choice(METHODS), target, host, headers, rnd.choice(ADDRESSES))
+    return Request(rnd.choice(METHODS), target, host, headers, rnd.choice(ADDRESSES), known)
 
 
 class World:
     """before: the world before this one, some of whose tokens come again, so that what is cached of them meets other policies."""
 
     def __init__(self, rnd, tokens=60, before=None):
-        names = some(rnd, SOURCES, 3)
+        names = some(rnd, [name for name in SOURCES if name != STRAY], 3)
         self.policies = policies(rnd, names)
-        used = [name for name in SOURCES if name in named_providers(self.policies)]
-        self.providers = [provider(rnd, name) for name in used]
-        self.tokens = [(name, token(rnd, name)) for name in (rnd.choice(used or list(SOURCES)) for _ in range(tokens))]
+        used = named_providers(self.policies) | ({STRAY} if rnd.random() < 0.5 else set())
+        here = [name for name in SOURCES if name in used]
+        self.providers = [provider(rnd, name) for name in here]
+        self.tokens = [(name, token(rnd, name)) for name in (rnd.choice(here or list(SOURCES)) for _ in range(tokens))]
+        # Partner vouches for tokens of okta too: such a caller is more than the claims of one provider.
+        self.tellable = [name for name in here if not (name == "okta" and "partner" in here)]
         if before:
             self.tokens += rnd.sample(before.tokens, min(tokens // 2, len(before.tokens)))
         self.resources = self.providers + self.policies
 
     def request(self, rnd):
-        return request(rnd, self.tokens)
+        return request(rnd, self.tokens, self.tellable)
 
     def write(self, file):
         file.write_text("\n---\n".join(json.dumps(resource) for resource in self.resources))
