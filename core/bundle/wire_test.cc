@@ -55,7 +55,8 @@ TEST_CASE("what is not as it should be is named") {
   for (const auto& [text, message] : {
            Case{"", "ack is refused: it is not one valid JSON value of allowed size"},
            Case{"[]", "ack is not a JSON object"},
-           Case{R"({"revision":"00","revision":"01"})", "ack is refused: an object has the same member twice"},
+           Case{R"({"revision":"00","revision":"01"})",
+                R"(ack is refused: an object has the same member twice: "revision")"},
            Case{R"({"outcome":"applied"})", "ack needs the text \"revision\""},
            Case{R"({"revision":"zz","outcome":"applied","detail":""})", "ack: revision \"zz\" is not hexadecimal"},
            Case{R"({"revision":"00","outcome":"ok","detail":""})",
