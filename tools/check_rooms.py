@@ -85,7 +85,7 @@ ROOMS = {
         (*ALL_OF_CORE, "operator/kube", "operator/files", "operator/http", "operator/asio", "operator/log"),
         PROGRAM | libraries("boost yaml-cpp"),
     ),
-    "fuzz": Room((*ALL_OF_CORE, "operator/kube", "operator/http", "operator/files"), COMMON, test_rooms=("sidecar/agent",)),
+    "fuzz": Room((*ALL_OF_CORE, "operator/kube", "operator/http", "operator/files"), COMMON, test_rooms=("cli", "sidecar/agent")),
     "bench": Room(ALL_OF_CORE, COMMON | libraries("benchmark")),
 }
 

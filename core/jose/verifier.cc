@@ -17,6 +17,8 @@
 namespace meshauth::jose {
 namespace {
 
+constexpr JsonLimits kPayloadLimits{.bytes = kMaxTokenBytes, .depth = 32};
+
 /// What one key source said of this token, so that the next provider of the same source does not ask again.
 struct Asked {
   KeyRing* ring = nullptr;
@@ -223,7 +225,7 @@ bool Verifier::has_key(const std::string& source, const std::string& kid) const 
 
 std::vector<std::size_t> Verifier::issuers_of(std::string_view token) {
   if (!read_jws(token, impl_->headers, impl_->jws)) return {};
-  const auto root = impl_->payloads.parse(impl_->jws.payload, {.bytes = kMaxTokenBytes, .depth = 32});
+  const auto root = impl_->payloads.parse(impl_->jws.payload, kPayloadLimits);
   if (!root || !root->is_object()) return {};
   const auto claims = read_claims(*root);
   if (!claims) return {};
@@ -235,7 +237,7 @@ tl::expected<VerifiedToken, Refusal> Verifier::verify(std::string_view token, do
                                                       const std::vector<bool>& only) {
   Jws& jws = impl_->jws;
   if (auto read = read_jws(token, impl_->headers, jws); !read) return tl::unexpected(std::move(read.error()));
-  const auto root = impl_->payloads.parse(jws.payload, {.bytes = kMaxTokenBytes, .depth = 32});
+  const auto root = impl_->payloads.parse(jws.payload, kPayloadLimits);
   if (!root || !root->is_object()) {
     return tl::unexpected(
         refusal_of({Stage::issuer, root ? Reason::json_invalid : root.error().reason,

@@ -8,10 +8,6 @@
 namespace meshauth::plan {
 namespace {
 
-/// A reference that does not resolve is renamed to what no provider can be called, since the same name may resolve for
-/// a policy of another namespace in the same bundle.
-constexpr std::string_view kUnresolved = "unresolved:";
-
 /// The policy's form that the bundle in force has, with its references as the resource wrote them.
 std::optional<model::AccessPolicy> last_good(const HeldPolicy& held, const std::optional<Previous>& previous) {
   if (!previous) return std::nullopt;
@@ -20,7 +16,8 @@ std::optional<model::AccessPolicy> last_good(const HeldPolicy& held, const std::
     model::AccessPolicy policy{held.meta, std::nullopt, entry.mode, entry.rules};
     for (model::Rule& rule : policy.rules) {
       for (model::From& from : rule.from) {
-        if (from.provider && from.provider->ns.starts_with(kUnresolved)) from.provider->ns.erase(0, kUnresolved.size());
+        if (from.provider && from.provider->ns.starts_with(policy::kUnresolvedMark))
+          from.provider->ns.erase(0, policy::kUnresolvedMark.size());
       }
     }
     return policy;
@@ -63,7 +60,7 @@ class Resolver {
       if (held->value && keys && foreign_issuer(*held->value, keys->discovered_issuer)) settings.key_source.clear();
       providers_.emplace(id, std::move(settings));
     } else {
-      ref.ns.insert(0, kUnresolved);
+      ref.ns.insert(0, policy::kUnresolvedMark);
       unresolved_.insert(ref.id());
     }
   }

@@ -11,6 +11,10 @@
 
 namespace meshauth::policy {
 
+/// Stands before the namespace of a reference that does not resolve, since the same name may resolve for a policy of
+/// another namespace in the same bundle. No provider can be called so.
+constexpr std::string_view kUnresolvedMark = "unresolved:";
+
 /// One policy, its rules as the resource has them. Provider references that do not resolve are in `unresolved`.
 struct CompiledPolicy {
   struct Entry {

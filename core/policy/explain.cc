@@ -6,6 +6,7 @@
 
 #include "core/base/json_doc.h"
 #include "core/base/text.h"
+#include "core/policy/listed.h"
 #include "core/policy/match.h"
 #include "core/policy/pattern.h"
 
@@ -13,28 +14,22 @@ namespace meshauth::policy {
 namespace {
 
 using Failures = std::vector<Failure>;
-constexpr std::size_t kMostShown = 8;  // of a list: enough to see what is meant
-
-std::string listed(const auto& values) {
-  if (values.empty()) return "nothing";
-  std::string out;
-  std::size_t shown = 0;
-  for (const auto& value : values) {
-    if (shown++ == kMostShown) return out + fmt::format(" and {} more", values.size() - kMostShown);
-    if (!out.empty()) out += ", ";
-    if constexpr (std::is_integral_v<std::decay_t<decltype(value)>>) {
-      out += fmt::format("{}", value);
-    } else {
-      out += in_quotes(value);
-    }
-  }
-  return out;
-}
+constexpr std::size_t kMostWays = 256;            // through one rule; policies have few
+constexpr std::size_t kMostTried = 4096;          // of all rules: some milliseconds
+constexpr std::size_t kMostClaims = 1024 * 1024;  // of a changed caller
+constexpr std::size_t kMostShown = 8;             // of a list: enough to see what is meant
 
 std::string path_text(const Path& path) {
   std::string out;
   for (const std::string& segment : path.segments) out += "/" + segment;
   return in_quotes(out, 200);
+}
+
+/// As the policy names it.
+std::string shown_id(const model::ProviderRef& provider) {
+  std::string id = provider.id();
+  if (id.starts_with(kUnresolvedMark)) id.erase(0, kUnresolvedMark.size());
+  return in_quotes(id);
 }
 
 std::string claim_path_text(const ClaimPath& path) {
@@ -58,6 +53,8 @@ class Explainer {
       : engine_(engine), principal_(principal), request_(request) {}
 
   RuleExplanation rule(const CompiledPolicy::Entry& policy, const model::Rule& rule) const;
+  /// Every way through an entry of from and one of to: what fails on it.
+  std::vector<Failures> ways(const CompiledPolicy::Entry& policy, const model::Rule& rule) const;
 
  private:
   bool unresolved(const CompiledPolicy::Entry& policy, const model::ProviderRef& provider) const {
@@ -76,17 +73,13 @@ class Explainer {
   Failures to_entry(const model::To& to, const std::string& at) const;
   void variables(const CompiledPolicy::Entry& policy, const model::Rule& rule, const PathPattern* pattern,
                  Failures& out) const;
-  Failures nearest_to(const CompiledPolicy::Entry& policy, const model::Rule& rule) const;
+  std::vector<Failures> to_ways(const CompiledPolicy::Entry& policy, const model::Rule& rule) const;
   void other_when(const model::Rule& rule, Failures& out) const;
 
   const Engine& engine_;
   const Principal& principal_;
   const Request& request_;
 };
-
-void keep_shorter(std::optional<Failures>& best, Failures failures) {
-  if (!best || failures.size() < best->size()) best = std::move(failures);
-}
 
 void list_failures(const model::ListMatch& wanted, const std::vector<std::string>* given, const std::string& at,
                    Failures& out) {
@@ -131,7 +124,7 @@ Failures Explainer::from_entry(const CompiledPolicy::Entry& policy, const model:
   Failures out;
   if (!resolves) {
     out.push_back({at + ".identityProvider", "a provider that exists and is shared with this namespace",
-                   in_quotes(id) + " does not resolve"});
+                   shown_id(*from.provider) + " does not resolve"});
   } else if (own == identities.end()) {
     std::vector<std::string> others;
     others.reserve(identities.size());
@@ -198,8 +191,8 @@ void Explainer::variables(const CompiledPolicy::Entry& policy, const model::Rule
   }
 }
 
-Failures Explainer::nearest_to(const CompiledPolicy::Entry& policy, const model::Rule& rule) const {
-  std::optional<Failures> best;
+std::vector<Failures> Explainer::to_ways(const CompiledPolicy::Entry& policy, const model::Rule& rule) const {
+  std::vector<Failures> out;
   for (std::size_t i = 0; i < rule.to.size(); ++i) {
     const Failures base = to_entry(rule.to[i], fmt::format("to[{}]", i));
     bool bound = false;
@@ -207,17 +200,12 @@ Failures Explainer::nearest_to(const CompiledPolicy::Entry& policy, const model:
       const PathPattern pattern(text);
       if (!pattern.matches(*request_.path)) continue;
       bound = true;
-      Failures failures = base;
-      variables(policy, rule, &pattern, failures);
-      keep_shorter(best, std::move(failures));
+      variables(policy, rule, &pattern, out.emplace_back(base));
     }
-    if (bound) continue;
-    Failures failures = base;
-    variables(policy, rule, nullptr, failures);
-    keep_shorter(best, std::move(failures));
+    if (!bound) variables(policy, rule, nullptr, out.emplace_back(base));
   }
-  if (!best) variables(policy, rule, nullptr, best.emplace());
-  return *best;
+  if (out.empty()) variables(policy, rule, nullptr, out.emplace_back());
+  return out;
 }
 
 void Explainer::other_when(const model::Rule& rule, Failures& out) const {
@@ -245,14 +233,118 @@ void Explainer::other_when(const model::Rule& rule, Failures& out) const {
   }
 }
 
+std::vector<Failures> Explainer::ways(const CompiledPolicy::Entry& policy, const model::Rule& rule) const {
+  std::vector<Failures> froms;
+  for (std::size_t i = 0; i < rule.from.size(); ++i) froms.push_back(from_entry(policy, rule, i));
+  if (froms.empty()) froms.emplace_back();
+  const std::vector<Failures> tos = to_ways(policy, rule);
+  Failures when;
+  other_when(rule, when);
+  std::vector<Failures> out;
+  for (const Failures& from : froms) {
+    for (const Failures& to : tos) {
+      if (out.size() == kMostWays) return out;
+      Failures& way = out.emplace_back(from);
+      way.insert(way.end(), to.begin(), to.end());
+      way.insert(way.end(), when.begin(), when.end());
+    }
+  }
+  return out;
+}
+
 RuleExplanation Explainer::rule(const CompiledPolicy::Entry& policy, const model::Rule& rule) const {
-  RuleExplanation out{policy.id, rule.name, rule.action, policy.mode, {}};
-  std::optional<Failures> best;
-  for (std::size_t i = 0; i < rule.from.size(); ++i) keep_shorter(best, from_entry(policy, rule, i));
-  if (best) out.failures = std::move(*best);
-  const Failures to = nearest_to(policy, rule);
+  RuleExplanation out{policy.id, rule.name, rule.action, policy.mode, {}, ""};
+  const auto shortest = [](std::vector<Failures> some) {
+    const auto fewer = [](const Failures& a, const Failures& b) { return a.size() < b.size(); };
+    return some.empty() ? Failures() : *std::min_element(some.begin(), some.end(), fewer);
+  };
+  std::vector<Failures> froms;
+  for (std::size_t i = 0; i < rule.from.size(); ++i) froms.push_back(from_entry(policy, rule, i));
+  out.failures = shortest(std::move(froms));
+  const Failures to = shortest(to_ways(policy, rule));
   out.failures.insert(out.failures.end(), to.begin(), to.end());
   other_when(rule, out.failures);
+  if (rule.action != model::Action::Deny) return out;
+  for (const model::From& from : rule.from) {
+    if (!from.provider || !unresolved(policy, *from.provider)) continue;
+    out.note = fmt::format("{} does not resolve, so this Deny means every caller", shown_id(*from.provider));
+  }
+  return out;
+}
+
+/// One way through an Allow rule, to be tried.
+struct Candidate {
+  std::size_t index;  ///< into Explanation::rules
+  const CompiledPolicy::Entry* policy;
+  const model::Rule* rule;
+  Failures failures;
+};
+
+/// Decides the change; nullopt where the rule still does not match.
+std::optional<Verdict> decided_again(const Engine& engine, const Request& request, const Candidate& candidate,
+                                     const Change& change) {
+  Principal principal;
+  for (const Change::Identity& it : change.identities)
+    principal.identities.push_back({it.provider, it.subject, it.client, &it.scopes, &it.groups, &it.roles});
+  std::optional<JsonDoc> claims;
+  if (!change.claims.empty()) {
+    auto parsed = JsonDoc::parse(change.claims, {.bytes = kMostClaims});
+    if (!parsed) return std::nullopt;
+    claims = std::move(*parsed);
+    principal.claims = claims->root();
+  }
+  const Path path{change.segments};
+  Request now{change.method, &path, change.host, change.port, change.source, {}};
+  now.headers = [&](std::string_view name) {
+    const auto own = change.headers.find(std::string(name));
+    if (own != change.headers.end()) return std::vector<std::string_view>{own->second};
+    return request.headers ? request.headers(name) : std::vector<std::string_view>();
+  };
+  if (!Explainer(engine, principal, now).rule(*candidate.policy, *candidate.rule).matches()) return std::nullopt;
+  return engine.decide(principal, now).enforced;
+}
+
+/// Tries the ways through the Allow rules, the shortest first, until one lets the request pass.
+void find_nearest(const Engine& engine, const Principal& principal, const Request& request,
+                  std::vector<Candidate> candidates, Explanation& out) {
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const auto& a, const auto& b) { return a.failures.size() < b.failures.size(); });
+  if (candidates.size() > kMostTried) candidates.resize(kMostTried);
+  for (const Candidate& candidate : candidates) {
+    Change change = changed(principal, request, *candidate.rule, candidate.failures);
+    const auto verdict = decided_again(engine, request, candidate, change);
+    if (!verdict || (!verdict->allow && out.nearest)) continue;
+    out.nearest = candidate.index;
+    out.needed = candidate.failures;
+    out.change = std::move(change);
+    out.denied_by = verdict->allow ? "" : fmt::format("rule {} of policy {}", verdict->rule, verdict->policy);
+    if (verdict->allow) return;
+  }
+}
+
+/// What a rule goes by, each condition by its place.
+std::vector<std::string> conditions_of(const model::Rule& rule, const RuleExplanation& explained) {
+  std::vector<std::string> out;
+  const bool anyone =
+      std::any_of(rule.from.begin(), rule.from.end(), [](const model::From& from) { return from.anyone; });
+  if (!rule.from.empty() && !anyone && explained.note.empty()) out.emplace_back("from");
+  for (std::size_t i = 0; i < rule.to.size(); ++i) {
+    const model::To& to = rule.to[i];
+    for (const auto& [name, given] :
+         std::initializer_list<std::pair<const char*, bool>>{{"methods", !to.methods.empty()},
+                                                             {"notMethods", !to.not_methods.empty()},
+                                                             {"paths", !to.paths.empty()},
+                                                             {"notPaths", !to.not_paths.empty()},
+                                                             {"hosts", !to.hosts.empty()},
+                                                             {"notHosts", !to.not_hosts.empty()},
+                                                             {"ports", !to.ports.empty()},
+                                                             {"notPorts", !to.not_ports.empty()}}) {
+      if (given) out.push_back(fmt::format("to[{}].{}", i, name));
+    }
+  }
+  constexpr const char* kKinds[] = {"", ".sourceIPs", ".header"};
+  for (std::size_t i = 0; i < rule.when.size(); ++i)
+    out.push_back(fmt::format("when[{}]{}", i, kKinds[rule.when[i].index()]));
   return out;
 }
 
@@ -262,51 +354,21 @@ Explanation explain(const Engine& engine, const Principal& principal, const Requ
   Explanation out;
   out.decision = engine.decide(principal, request);
   if (request.path == nullptr) return out;
+  const Verdict& verdict = out.decision.enforced;
   const Explainer explainer(engine, principal, request);
+  std::vector<Candidate> candidates;
   for (const CompiledPolicy::Entry& policy : engine.policy().policies) {
-    for (const model::Rule& rule : policy.rules) out.rules.push_back(explainer.rule(policy, rule));
-  }
-  if (out.decision.enforced.allow || out.decision.enforced.reason == Reason::denied_by_rule) return out;
-  for (std::size_t i = 0; i < out.rules.size(); ++i) {
-    const RuleExplanation& rule = out.rules[i];
-    if (rule.action != model::Action::Allow || rule.mode == model::Mode::Audit) continue;
-    if (!out.nearest || rule.failures.size() < out.rules[*out.nearest].failures.size()) out.nearest = i;
-  }
-  return out;
-}
-
-std::string to_text(const Verdict& verdict) {
-  std::string out =
-      verdict.allow ? "allow" : fmt::format("deny ({} {})", reason_status(verdict.reason), reason_name(verdict.reason));
-  if (!verdict.rule.empty()) out += fmt::format(" by rule {} of policy {}", verdict.rule, verdict.policy);
-  if (!verdict.missing_scopes.empty()) out += "; missing scopes: " + listed(verdict.missing_scopes);
-  return out;
-}
-
-std::string to_text(const Explanation& explanation) {
-  std::string out = to_text(explanation.decision.enforced) + "\n";
-  if (explanation.decision.audit) out += "with audit policies: " + to_text(*explanation.decision.audit) + "\n";
-  std::string policy;
-  for (const RuleExplanation& rule : explanation.rules) {
-    if (rule.policy != policy) {
-      policy = rule.policy;
-      out += fmt::format("policy {}{}\n", policy, rule.mode == model::Mode::Audit ? " (audit)" : "");
+    for (const model::Rule& rule : policy.rules) {
+      const std::size_t index = out.rules.size();
+      out.rules.push_back(explainer.rule(policy, rule));
+      if (verdict.reason == Reason::denied_by_rule && verdict.policy == policy.id && verdict.rule == rule.name)
+        out.deny_conditions = conditions_of(rule, out.rules.back());
+      if (rule.action != model::Action::Allow || policy.mode == model::Mode::Audit) continue;
+      for (Failures& way : explainer.ways(policy, rule)) candidates.push_back({index, &policy, &rule, std::move(way)});
     }
-    out += fmt::format("  {} {}: {}\n", rule.action == model::Action::Allow ? "Allow" : "Deny", rule.rule,
-                       rule.matches() ? "matches" : "does not match");
-    if (rule.matches()) continue;
-    const Failure& first = rule.failures.front();
-    out += fmt::format("    {}: expected {}, found {}\n", first.field, first.expected, first.actual);
   }
-  if (explanation.nearest) {
-    const RuleExplanation& rule = explanation.rules[*explanation.nearest];
-    out += fmt::format("smallest change: rule {} of policy {} would allow it with\n", rule.rule, rule.policy);
-    for (const Failure& failure : rule.failures) {
-      out += fmt::format("  {}: expected {}, found {}\n", failure.field, failure.expected, failure.actual);
-    }
-  } else if (explanation.decision.enforced.reason == Reason::denied_by_rule) {
-    out += "smallest change: none of the caller's; a Deny matches, and no Allow outweighs it\n";
-  }
+  if (!verdict.allow && verdict.reason != Reason::denied_by_rule)
+    find_nearest(engine, principal, request, std::move(candidates), out);
   return out;
 }
 

@@ -85,6 +85,79 @@ TEST_CASE("a missing token and a provider that does not resolve are told") {
         R"("auth/okta" does not resolve)");
 }
 
+namespace {
+
+/// Providers of namespace gone do not resolve.
+std::string told(const std::string& rules, const Caller& caller, const Call& call) {
+  auto policy = make_policy("shop/orders", rules);
+  for (model::Rule& rule : policy.rules) {
+    for (model::From& from : rule.from) {
+      if (from.provider && from.provider->ns == "gone") from.provider->ns.insert(0, kUnresolvedMark);
+    }
+  }
+  const Engine engine(compile({&policy}, {"unresolved:gone/idp"}, model::Action::Deny));
+  return to_text(testing::explain(engine, caller, call));
+}
+
+const std::string kOktaRule = R"("from": [{"identityProvider": {"name": "okta", "namespace": "auth"}}])";
+const std::string kAllowOktaRule = R"({"name": "a", "action": "Allow", )" + kOktaRule + "}";
+
+bool holds_text(const std::string& text, const std::string& part) {
+  CAPTURE(text);
+  CAPTURE(part);
+  CHECK(text.find(part) != std::string::npos);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a change that a Deny stops is not proposed, or told with the Deny") {
+  const std::string deny =
+      R"({"name": "d", "action": "Deny", "from": [{"identityProvider": {"name": "okta", "namespace": "auth"}}], "to": [{"paths": ["/x"]}]})";
+  const std::string stopped = told("[" + kAllowOktaRule + "," + deny + "]", Caller(), {.path = "/x"});
+  CHECK(holds_text(stopped, "smallest change: rule a of policy shop/orders would match with\n"));
+  CHECK(holds_text(stopped, "  and rule d of policy shop/orders would deny it then"));
+  const std::string other =
+      R"({"name": "b", "action": "Allow", "from": [{"identityProvider": {"name": "dex", "namespace": "auth"}, "subjects": ["s"]}]})";
+  const std::string passes = told("[" + kAllowOktaRule + "," + other + "," + deny + "]", Caller(), {.path = "/x"});
+  CHECK(holds_text(passes, "smallest change: rule b of policy shop/orders would allow it with\n"));
+  CHECK(passes.find("would deny it then") == std::string::npos);
+}
+
+TEST_CASE("a rule that nobody can match is not proposed") {
+  const std::string real =
+      R"({"name": "real", "action": "Allow", "from": [{"identityProvider": {"name": "okta", "namespace": "auth"}, "scopes": {"all": ["w"]}, "groups": {"any": ["g"]}}]})";
+  const std::string dead =
+      R"({"name": "dead", "action": "Allow", "from": [{"identityProvider": {"name": "idp", "namespace": "gone"}}]})";
+  const std::string never =
+      R"({"name": "never", "action": "Allow", "from": [{"anyone": true}], "to": [{"paths": ["/x"], "notPaths": ["/**"]}]})";
+  const Caller alice("auth/okta", "alice");
+  const std::string text = told("[" + dead + "," + never + "," + real + "]", alice, {.path = "/x"});
+  CHECK(holds_text(text, "smallest change: rule real of policy shop/orders would allow it with\n"));
+  CHECK(text.find("unresolved:") == std::string::npos);
+  CHECK(holds_text(text, "found \"gone/idp\" does not resolve\n"));
+  CHECK(holds_text(told("[" + dead + "," + never + "]", alice, {.path = "/x"}),
+                   "smallest change: none was found; no Allow rule can match\n"));
+  const std::string both =
+      R"([{"name": "both", "action": "Allow", "from": [{"identityProvider": {"name": "idp", "namespace": "gone"}}, {"identityProvider": {"name": "okta", "namespace": "auth"}, "scopes": {"all": ["w"]}, "groups": {"any": ["g"]}}]}])";
+  CHECK(holds_text(told(both, alice, {.path = "/x"}),
+                   "would allow it with\n  from[1].scopes.all: expected all of \"w\", found nothing\n"));
+}
+
+TEST_CASE("of a Deny that matches, what it goes by is told") {
+  const std::string allow = R"({"name": "a", "action": "Allow", "from": [{"anyone": true}]})";
+  const auto denied = [&](const std::string& deny) {
+    return told("[" + allow + R"(, {"name": "d", "action": "Deny")" + deny + "}]", Caller(), {.path = "/x"});
+  };
+  CHECK(holds_text(
+      denied(R"(, "to": [{"paths": ["/x"]}], "when": [{"sourceIPs": ["0.0.0.0/0"]}])"),
+      "smallest change: rule d of policy shop/orders must not match, since no Allow outweighs it; it goes by "
+      "to[0].paths, when[0].sourceIPs\n"));
+  const std::string gone = denied(R"(, "from": [{"identityProvider": {"name": "idp", "namespace": "gone"}}])");
+  CHECK(holds_text(gone, "smallest change: none of the caller's; rule d of policy shop/orders denies every request"));
+  CHECK(holds_text(gone, "  Deny d: matches\n    \"gone/idp\" does not resolve, so this Deny means every caller\n"));
+}
+
 TEST_CASE("claims are told with their operator, and long lists are cut") {
   const auto policy = make_policy(
       "a/p", R"([{"name": "r", "action": "Allow", "from": [{"identityProvider": {"name": "okta"}, "claims": [
