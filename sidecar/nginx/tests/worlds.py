@@ -277,10 +277,11 @@ class World:
         self.tellable = [name for name in here if not (name == "okta" and "partner" in here)]
         if before:
             self.tokens += rnd.sample(before.tokens, min(tokens // 2, len(before.tokens)))
-        self.resources = self.providers + self.policies
+        # Of a bundle only the providers that a policy names are a part; the command line is given all.
+        self.resources = [one for one in self.providers if one["metadata"]["name"] != STRAY] + self.policies
 
     def request(self, rnd):
         return request(rnd, self.tokens, self.tellable)
 
     def write(self, file):
-        file.write_text("\n---\n".join(json.dumps(resource) for resource in self.resources))
+        file.write_text("\n---\n".join(json.dumps(resource) for resource in self.providers + self.policies))
