@@ -79,7 +79,7 @@ MUTANTS = [
     ("inspect.cc", "provider.audiences.empty() ?", "true ?", "the audience is not inspected"),
     ("inspect.cc", "if (!provider.required_claims.empty())", "if (false)", "required claims are not inspected"),
     ("inspect.cc", "} else if (issuer_matches(provider.issuer, claims)) {", "} else if (true) {", "the issuer is not inspected"),
-    ("inspect.cc", "!verified) {", "!verified && false) {", "the signature is not inspected"),
+    ("inspect.cc", 'return verified ? check_of("signature", std::nullopt)', 'return true ? check_of("signature", std::nullopt)', "the signature is not inspected"),
     ("inspect.cc", "if (token.size() > kMaxTokenBytes) return;", "", "a token of any size is shown"),
     # keys
     ("rsa.cc", "if (bytes < tail + kFrame + kLeastPadding) return nullptr;", "if (bytes < tail + kFrame) return nullptr;", "padding of less than eight bytes"),
