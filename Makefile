@@ -85,7 +85,7 @@ control-plane-down: ## takes away what `make control-plane` left running
 endif
 
 ifneq ($(call has,bench),)
-bench: build ## what a request, a decision, a swap and a cached token cost; beside HAProxy, Envoy and njs (an idle machine, 45 minutes)
+bench: build ## what a request, a decision, a swap and a cached token cost; beside HAProxy, Envoy and njs (an idle machine, up to an hour)
 	ninja -C build bench_engine bench_rules bench_load mesh-auth-bundle-tool
 	@failed=; for part in decisions worker data_plane; do \
 	  E2E_PARTS=python e2e/tools.sh python bench/$$part.py || failed="$$failed $$part"; done; \

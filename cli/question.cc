@@ -74,9 +74,7 @@ std::pair<std::string, std::string> split_header(const std::string& line) {
   const auto colon = line.find(':');
   if (colon == std::string::npos) throw UsageError{fmt::format("header {} is not 'Name: value'", in_quotes(line))};
   const std::string name = to_lower(line.substr(0, colon));
-  std::string value = line.substr(colon + 1);
-  const auto begin = value.find_first_not_of(" \t"), end = value.find_last_not_of(" \t");
-  value = begin == std::string::npos ? "" : value.substr(begin, end - begin + 1);
+  const std::string value(trim(std::string_view(line).substr(colon + 1)));
   if (const std::string fault = header_fault(name, value); !fault.empty()) throw UsageError{"--header: " + fault};
   return {name, value};
 }
