@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "core/base/mixing.h"
@@ -11,20 +10,9 @@
 namespace meshauth::engine {
 namespace {
 
-constexpr std::size_t kRemembered = 4096;  ///< requests that were asked once
-
-/// Of its size, its end and its middle: enough to tell most requests apart, and all of it is compared later.
-std::uint64_t mixed_in(std::uint64_t hash, std::string_view text) noexcept {
-  const char* const at = text.data();
-  const std::size_t size = text.size();
-  if (size >= 8)
-    return mixed(hash ^ load_word<std::uint64_t>(at + size - 8), load_word<std::uint64_t>(at + (size - 8) / 2) + size);
-  if (size >= 4)
-    return mixed(hash ^ load_word<std::uint32_t>(at + size - 4), load_word<std::uint32_t>(at) << 32 | size);
-  std::uint64_t bytes = size;
-  for (const char c : text) bytes = bytes << 8 | static_cast<unsigned char>(c);
-  return mixed(hash, bytes);
-}
+constexpr std::size_t kWays = 16;            ///< slots that one request may be in
+constexpr std::size_t kRemembered = 4096;    ///< requests that were asked once
+constexpr std::size_t kLastHeader = 0xfffe;  ///< number of a header that the head of a fingerprint can name
 
 std::uint8_t bits_of(const Options& options) noexcept {
   const auto& allow = options.path_allow;
@@ -32,190 +20,207 @@ std::uint8_t bits_of(const Options& options) noexcept {
                                    (allow.double_slash ? 4 : 0) | (options.preflight == Preflight::Pass ? 8 : 0));
 }
 
-constexpr std::uint16_t tag_of(std::uint64_t hash) noexcept {
-  return static_cast<std::uint16_t>(hash >> 16 | 1);
+/// Of its size and its end: enough to tell most requests apart, since what is found is told apart by its fingerprint.
+std::uint64_t mixed_in(std::uint64_t hash, std::string_view text) noexcept {
+  std::uint64_t bytes = 0;
+  if (text.size() >= sizeof bytes) {
+    bytes = load_word<std::uint64_t>(text.data() + text.size() - sizeof bytes);
+  } else {
+    for (const char c : text) bytes = bytes << 8 | static_cast<unsigned char>(c);
+  }
+  return mixed(hash ^ bytes, text.size());
 }
 
-/// Are the bytes at `at` those of the text? Then `at` moves behind them.
-bool take(const char*& at, std::string_view text) noexcept {
-  return std::memcmp(std::exchange(at, at + text.size()), text.data(), text.size()) == 0;
+constexpr std::uint8_t tag_of(std::uint64_t hash) noexcept {
+  return static_cast<std::uint8_t>(hash >> 24 | 1);
 }
 
-}  // namespace
+/// A byte of the hash for each way; 0: empty.
+using Tags = std::array<std::uint64_t, kWays / 8>;
 
-/// One block of memory: this, then method, target and the values of the lines.
-struct alignas(64) AnswerCache::Answer {
+std::uint8_t tag_at(const Tags& tags, std::size_t way) noexcept {
+  return static_cast<std::uint8_t>(tags[way / 8] >> way % 8 * 8);
+}
+
+void set_tag(Tags& tags, std::size_t way, std::uint8_t tag) noexcept {
+  std::uint64_t& eight = tags[way / 8];
+  const auto shift = way % 8 * 8;
+  eight = (eight & ~(std::uint64_t{0xff} << shift)) | std::uint64_t{tag} << shift;
+}
+
+/// A bit for each way with that tag, and perhaps for one behind it. Without a branch: nobody can predict which it is.
+std::uint32_t ways_of(const Tags& tags, std::uint8_t tag) noexcept {
+  constexpr std::uint64_t kLow = 0x0101010101010101, kHigh = kLow << 7;
+  std::uint32_t out = 0;
+  for (std::size_t i = tags.size(); i-- > 0;) {
+    const std::uint64_t unlike = tags[i] ^ kLow * tag;
+    const std::uint64_t equal = ((unlike - kLow) & ~unlike & kHigh) >> 7;  // a 1 in each byte
+    out = out << 8 | static_cast<std::uint32_t>(equal * 0x0102040810204080 >> 56);
+  }
+  return out;
+}
+
+/// All that a request which comes again looks at.
+struct alignas(64) Answer {
+  Fingerprint fingerprint{};  ///< of the request
   std::uint64_t version = 0;  ///< of the snapshot
   double until = 0;           ///< unix seconds
   std::uint64_t given = 0;    ///< not told yet
-  std::uint32_t refs = 1;     ///< the cache's is one
-  std::uint16_t port = 0, method_size = 0, target_size = 0;
-  std::uint8_t options = 0, lines = 0;
-  std::array<std::uint8_t, kMostLines> header{};
-  std::array<std::uint16_t, kMostLines> line_size{};
-  IpAddress peer;
-  std::shared_ptr<const Outcome> outcome;
-
-  char* text() noexcept { return reinterpret_cast<char*>(this + 1); }
-  const char* text() const noexcept { return reinterpret_cast<const char*>(this + 1); }
-
-  void release() noexcept {
-    if (--refs != 0) return;
-    this->~Answer();
-    ::operator delete(this, std::align_val_t(alignof(Answer)));
-  }
 };
 
-AnswerCache::Ref::Ref(Answer* answer) noexcept : answer_(answer) {
-  ++answer_->refs;
+}  // namespace
+
+/// What is cold lies apart from what each request touches: tags and refs stay in the processor's nearest caches.
+struct AnswerCache::Slots {
+  explicit Slots(std::size_t sets) : tags(sets), refs(sets * kWays), answers(sets * kWays), outcomes(sets * kWays) {}
+
+  bool empty(std::size_t slot) const { return tag_at(tags[slot / kWays], slot % kWays) == 0; }
+
+  std::vector<Tags> tags;           // by set
+  std::vector<std::uint32_t> refs;  // by slot, like the following; a slot that has some is not filled anew
+  std::vector<Answer> answers;
+  std::vector<std::shared_ptr<const Outcome>> outcomes;
+  std::size_t all_refs = 0;
+  bool orphaned = false;  // without a cache: the last ref frees this
+};
+
+AnswerCache::Ref::Ref(Slots& slots, std::size_t slot) noexcept : slots_(&slots), slot_(slot) {
+  ++slots.refs[slot];
+  ++slots.all_refs;
 }
 AnswerCache::Ref::~Ref() {
-  if (answer_ != nullptr) answer_->release();
+  if (slots_ == nullptr) return;
+  --slots_->all_refs;
+  if (--slots_->refs[slot_] != 0) return;
+  if (slots_->empty(slot_)) slots_->outcomes[slot_].reset();
+  if (slots_->orphaned && slots_->all_refs == 0) delete slots_;
 }
 const Outcome& AnswerCache::Ref::operator*() const noexcept {
-  return *answer_->outcome;
+  return *slots_->outcomes[slot_];
 }
 
-AnswerCache::AnswerCache(std::size_t answers, std::uint64_t seed, Count count)
-    : seed_(seed),
+AnswerCache::AnswerCache(std::size_t answers, const std::function<std::uint64_t()>& random, Count count)
+    : key_(kMostBytes / FingerprintKey::kStep + 2 + kMostLines, random),
+      seed_(random()),
       count_(std::move(count)),
-      sets_(std::bit_ceil(std::clamp<std::size_t>(answers, kWays, kMost) / kWays)),
-      once_(kRemembered) {}
+      slots_(std::make_unique<Slots>(std::bit_ceil(std::clamp<std::size_t>(answers, kWays, kMost) / kWays))),
+      once_(kRemembered / kPrints) {}
 
 AnswerCache::~AnswerCache() {
-  for (Set& set : sets_) {
-    for (Answer* answer : set.ways) {
-      if (answer != nullptr) answer->release();
-    }
-  }
+  if (slots_->all_refs == 0) return;
+  slots_->orphaned = true;
+  static_cast<void>(slots_.release());
 }
 
 void AnswerCache::read(const Snapshot& snapshot, const HttpRequest& request, const Options& options) {
   asked_.hash = 0;
   asked_.lines = 0;
-  asked_.bytes = request.method.size() + request.target.size();
-  std::size_t total = 0;
-  std::uint64_t hash = mixed_in(mixed_in(seed_ ^ bits_of(options), request.method), request.target);
+  std::size_t kept = request.method.size() + request.target.size(), total = kept;
+  FingerprintKey::Head& head = asked_.head;
+  head = {std::uint64_t{bits_of(options)} | std::uint64_t{request.port} << 16 | request.method.size() << 32 |
+          request.target.size() << 48};
+  static_assert(sizeof request.peer == 16);
+  std::memcpy(&head[1], &request.peer, sizeof request.peer);
+  std::uint64_t hash = mixed_in(seed_, request.target);
   for (const Header& header : request.headers) {
     total += header.name.size() + header.value.size();
     const std::size_t index = snapshot.deciding_header(header.name);
     if (index == Snapshot::kNoHeader) continue;
-    if (index == Snapshot::kOwnHeader || asked_.lines == kMostLines) return;
-    asked_.line[asked_.lines++] = {index, header.value};
-    asked_.bytes += header.value.size();
-    hash = mixed_in(hash ^ index, header.value);
+    kept += header.value.size();
+    if (index > kLastHeader || asked_.lines == kMostLines) return;
+    hash = mixed_in(hash, header.value);
+    head[3 + asked_.lines / 2] |= ((index + 1) << 16 | header.value.size()) << asked_.lines % 2 * 32;
+    asked_.line[asked_.lines++] = header.value;
   }
-  // More than that in all of them may be more than decide() takes, and is no usual request.
-  if (total <= kMaxHeaderValueBytes && asked_.bytes <= kMostBytes) asked_.hash = hash | 1;
-}
-
-bool AnswerCache::same(const Answer& answer, const HttpRequest& request) const {
-  if (answer.lines != asked_.lines || answer.method_size != request.method.size() ||
-      answer.target_size != request.target.size() || answer.port != request.port || answer.peer != request.peer) {
-    return false;
-  }
-  // All sizes are compared before any bytes: no look goes beyond the text.
-  for (std::size_t i = 0; i < asked_.lines; ++i) {
-    if (asked_.line[i].header != answer.header[i] || asked_.line[i].value.size() != answer.line_size[i]) return false;
-  }
-  const char* at = answer.text();
-  if (!take(at, request.method) || !take(at, request.target)) return false;
-  for (std::size_t i = 0; i < asked_.lines; ++i) {
-    if (!take(at, asked_.line[i].value)) return false;
-  }
-  return true;
+  // More than that in all of them may be more than decide() takes, and is no usual request. Less fits the head, too.
+  if (total <= kMaxHeaderValueBytes && kept <= kMostBytes) asked_.hash = hash | 1;
 }
 
 AnswerCache::Ref AnswerCache::find(const Snapshot& snapshot, const HttpRequest& request, const Options& options,
                                    double now) {
   read(snapshot, request, options);
   if (asked_.hash == 0) return {};
-  Set& set = set_of(asked_.hash);
-  for (std::size_t i = 0; i < kWays; ++i) {
-    if (set.tags[i] != tag_of(asked_.hash)) continue;
-    Answer& answer = *set.ways[i];
-    constexpr std::size_t kCacheLine = 64;
-    for (std::size_t at = 0; at < sizeof(Answer) + asked_.bytes; at += kCacheLine)
-      __builtin_prefetch(reinterpret_cast<const char*>(&answer) + at);
-    if (answer.version == snapshot.version() && now < answer.until && answer.options == bits_of(options) &&
-        same(answer, request)) {
-      ++answer.given;
-      return Ref(&answer);
-    }
+  Slots& slots = *slots_;
+  const std::size_t set = (asked_.hash >> 32) & (slots.tags.size() - 1);
+  std::uint32_t ways = ways_of(slots.tags[set], tag_of(asked_.hash));
+  const auto next = [&] { return set * kWays + static_cast<std::size_t>(std::countr_zero(ways)); };
+  // The answer is cold. It comes while the fingerprint is made.
+  if (ways != 0) __builtin_prefetch(&slots.answers[next()], 1);
+  FingerprintSum sum(key_);
+  sum.add(request.method);
+  sum.add(request.target);
+  for (std::size_t i = 0; i < asked_.lines; ++i) sum.add(asked_.line[i]);
+  asked_.fingerprint = sum.finish(asked_.head);
+  for (; ways != 0; ways &= ways - 1) {
+    const std::size_t slot = next();
+    Answer& answer = slots.answers[slot];
+    if (slots.empty(slot) || answer.fingerprint != asked_.fingerprint) continue;
+    if (answer.version != snapshot.version() || now >= answer.until) continue;
+    ++answer.given;
+    return {slots, slot};
   }
   return {};
 }
 
 bool AnswerCache::asked_before() {
   const auto print = static_cast<std::uint32_t>(asked_.hash >> 32 | 1);
-  return std::exchange(once_[(asked_.hash >> 1) % once_.size()], print) == print;
+  auto& prints = once_[(asked_.hash >> 1) % once_.size()];
+  if (std::find(prints.begin(), prints.end(), print) != prints.end()) return true;
+  std::shift_right(prints.begin(), prints.end(), 1);  // the oldest goes
+  prints.front() = print;
+  return false;
 }
 
-AnswerCache::Answer* AnswerCache::make(const HttpRequest& request) const {
-  void* const block = ::operator new(sizeof(Answer) + asked_.bytes, std::align_val_t(alignof(Answer)));
-  auto* const out = new (block) Answer;
-  char* to = out->text();
-  const auto append = [&](std::string_view text) { to = std::copy(text.begin(), text.end(), to); };
-  append(request.method);
-  append(request.target);
-  for (std::size_t i = 0; i < asked_.lines; ++i) {
-    out->header[i] = static_cast<std::uint8_t>(asked_.line[i].header);
-    out->line_size[i] = static_cast<std::uint16_t>(asked_.line[i].value.size());
-    append(asked_.line[i].value);
-  }
-  out->lines = static_cast<std::uint8_t>(asked_.lines);
-  out->method_size = static_cast<std::uint16_t>(request.method.size());
-  out->target_size = static_cast<std::uint16_t>(request.target.size());
-  out->peer = request.peer;
-  out->port = request.port;
-  return out;
-}
-
-void AnswerCache::keep(const Snapshot& snapshot, const HttpRequest& request, const Options& options, double now,
-                       const std::shared_ptr<const Outcome>& outcome) {
+void AnswerCache::keep(const Snapshot& snapshot, double now, const std::shared_ptr<const Outcome>& outcome) {
   const bool plain = outcome->allow && outcome->caller && !outcome->token_failed && !outcome->audit;
   // Where an audit policy names a provider of its own, another look at the token is compared with this one each time.
   if (asked_.hash == 0 || !plain || snapshot.views_differ() || !asked_before()) return;
-  Set& set = set_of(asked_.hash);
-  const auto old = [&](std::size_t i) {
-    return set.tags[i] == 0 || set.ways[i]->version != snapshot.version() || now >= set.ways[i]->until;
+  Slots& slots = *slots_;
+  const std::size_t set = (asked_.hash >> 32) & (slots.tags.size() - 1);
+  const auto old = [&](std::size_t slot) {
+    const Answer& answer = slots.answers[slot];
+    return slots.empty(slot) || answer.version != snapshot.version() || now >= answer.until;
   };
-  std::size_t into = next_victim_++ % kWays;
-  for (std::size_t i = 0; i < kWays; ++i) {
-    if (old(i)) into = i;
+  // An old one, else one in turn: of those that no request holds.
+  std::size_t into = 0;
+  bool found = false;
+  for (std::size_t n = next_victim_++, end = n + kWays; n < end; ++n) {
+    const std::size_t slot = set * kWays + n % kWays;
+    if (slots.refs[slot] != 0 || (found && !old(slot))) continue;
+    into = slot;
+    found = true;
+    if (old(slot)) break;
   }
-  if (set.tags[into] != 0) drop(set, into);
-  Answer* const answer = make(request);
-  answer->version = snapshot.version();
-  answer->until = std::min(outcome->caller->expires, snapshot.next_stale(now));
-  answer->options = bits_of(options);
-  answer->outcome = outcome;
-  set.tags[into] = tag_of(asked_.hash);
-  set.ways[into] = answer;
+  if (!found) return;
+  if (!slots.empty(into)) drop(into);
+  slots.answers[into] = {asked_.fingerprint, snapshot.version(),
+                         std::min(outcome->caller->expires, snapshot.next_stale(now))};
+  slots.outcomes[into] = outcome;
+  set_tag(slots.tags[set], into % kWays, tag_of(asked_.hash));
   ++size_;
 }
 
-/// Of a way that is not empty.
-void AnswerCache::drop(Set& set, std::size_t way) {
-  Answer& answer = *set.ways[way];
-  if (answer.given != 0) count_(*answer.outcome, std::exchange(answer.given, 0));
-  set.tags[way] = 0;
-  set.ways[way] = nullptr;
+void AnswerCache::tell(std::size_t slot) {
+  const std::uint64_t given = std::exchange(slots_->answers[slot].given, 0);
+  if (given != 0) count_(*slots_->outcomes[slot], given);
+}
+
+/// Of a slot that is not empty.
+void AnswerCache::drop(std::size_t slot) {
+  tell(slot);
+  set_tag(slots_->tags[slot / kWays], slot % kWays, 0);
+  if (slots_->refs[slot] == 0) slots_->outcomes[slot].reset();
   --size_;
-  answer.release();
 }
 
 void AnswerCache::settle(std::uint64_t version, double now) {
-  if (size_ == 0) return;
-  for (Set& set : sets_) {
-    for (std::size_t i = 0; i < kWays; ++i) {
-      if (set.tags[i] == 0) continue;
-      Answer& answer = *set.ways[i];
-      if (answer.version != version || now >= answer.until) {
-        drop(set, i);
-      } else if (answer.given != 0) {
-        count_(*answer.outcome, std::exchange(answer.given, 0));
-      }
+  for (std::size_t slot = 0; size_ != 0 && slot < slots_->refs.size(); ++slot) {
+    if (slots_->empty(slot)) continue;
+    const Answer& answer = slots_->answers[slot];
+    if (answer.version != version || now >= answer.until) {
+      drop(slot);
+    } else {
+      tell(slot);
     }
   }
 }

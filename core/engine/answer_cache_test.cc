@@ -1,6 +1,7 @@
 #include "core/engine/answer_cache.h"
 
 #include <random>
+#include <vector>
 
 #include "core/engine/testing.h"
 
@@ -12,7 +13,9 @@ namespace {
 
 /// Decides as a worker does.
 struct Asker {
-  AnswerCache answers{AnswerCache::kMost, 7, [this](const Outcome&, std::uint64_t times) { told += times; }};
+  std::mt19937_64 random{7};
+  AnswerCache answers{AnswerCache::kMost, [this] { return random(); },
+                      [this](const Outcome&, std::uint64_t times) { told += times; }};
   TokenCache tokens{1 << 20, 7};
   std::uint64_t told = 0;
   bool again = false;  ///< the last answer was one given before
@@ -22,7 +25,7 @@ struct Asker {
     again = static_cast<bool>(found);
     if (again) return *found;
     auto made = std::make_shared<const Outcome>(decide(snapshot, request, now, options, &tokens));
-    answers.keep(snapshot, request, options, now, made);
+    answers.keep(snapshot, now, made);
     return *made;
   }
   /// Is it one that was given before, after it was asked twice?
@@ -114,7 +117,7 @@ TEST_CASE("an answer is for the same request alone") {
   CHECK(asker.again);
 }
 
-TEST_CASE("what the hash leaves out is compared all the same") {
+TEST_CASE("every byte of what decides makes it another request") {
   Mesh mesh;
   ProviderSettings with_cookie = provider();
   with_cookie.token_sources.push_back({"", "", "session"});
@@ -138,17 +141,24 @@ TEST_CASE("what the hash leaves out is compared all the same") {
   };
   REQUIRE(asker.comes_again(*snapshot, request(path, host, "Bearer", t)));
   CHECK(comes_again(request(path, host, "Bearer", t)));
-  for (const std::size_t at : {std::size_t{1}, path.size() / 2 - 6, path.size() - 10})
+  for (std::size_t at = 1; at < path.size(); ++at)
     CHECK_FALSE(comes_again(request(changed(path, at), host, "Bearer", t)));
-  CHECK_FALSE(comes_again(request(path, changed(host, 0), "Bearer", t)));
+  for (std::size_t at = 0; at < host.size(); ++at)
+    CHECK_FALSE(comes_again(request(path, changed(host, at), "Bearer", t)));
   CHECK_FALSE(comes_again(request(path, host, "bearer", t)));
-  for (std::size_t at = 0; at < t.size(); at += 5)
-    CHECK_FALSE(comes_again(request(path, host, "Bearer", changed(t, at))));
+  for (std::size_t at = 0; at < t.size(); ++at) CHECK_FALSE(comes_again(request(path, host, "Bearer", changed(t, at))));
 
   const auto cookie = [&](const std::string& rest) { return Request().header("cookie", "session=" + t + rest); };
   REQUIRE(asker.comes_again(*snapshot, cookie(more)));
   CHECK(comes_again(cookie(more)));
   CHECK_FALSE(comes_again(cookie(changed(more, 3))));
+
+  // The same bytes, with a border between two texts elsewhere.
+  REQUIRE(asker.comes_again(*snapshot, Request("/" + host, "GET").bearer(t)));
+  CHECK_FALSE(comes_again(Request(host, "GET/").bearer(t)));
+  REQUIRE(asker.comes_again(*snapshot, Request("/aaaa", "AAAA").bearer(t)));
+  CHECK_FALSE(comes_again(Request("/aaaa", "AAAAA").bearer(t)));
+  CHECK_FALSE(comes_again(Request("/aaaaa", "AAAA").bearer(t)));
 }
 
 TEST_CASE("a header of ours is no part of what comes again: it must be taken out") {
@@ -231,6 +241,51 @@ TEST_CASE("what is kept is bounded, counted, and freed when nobody can get it an
   asker.answers.settle(snapshot->version() + 1, kNow);
   CHECK(asker.answers.size() == 0);
   CHECK(asker.told == given + 1);
+}
+
+TEST_CASE("requests that are asked in turn all come again") {
+  const auto snapshot = usual().snapshot();
+  Asker asker;
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 300; ++i) {
+      Request request = Request("/" + std::to_string(i)).bearer(token());
+      asker.ask(*snapshot, request.view());
+      CHECK(asker.again == (round == 2));
+    }
+  }
+}
+
+TEST_CASE("an answer that a request holds stays what it is, whatever becomes of the cache") {
+  const auto snapshot = usual().snapshot();
+  std::vector<AnswerCache::Ref> held;
+  const auto held_are_right = [&] {
+    for (std::size_t i = 0; i < held.size(); ++i)
+      if (held[i]->caller->token_id != std::to_string(i)) FAIL("another answer at ", i);
+  };
+  {
+    Asker asker;
+    const auto ask = [&](std::size_t i) {
+      Request request = Request("/x").bearer(token(R"("jti":")" + std::to_string(i) + "\""));
+      asker.ask(*snapshot, request.view());
+      asker.ask(*snapshot, request.view());
+      return asker.answers.find(*snapshot, request.view(), {}, kNow);
+    };
+    for (std::size_t i = 0; i < AnswerCache::kMost / 4; ++i) held.push_back(ask(i));
+    for (const auto& each : held) REQUIRE(each);
+    for (std::size_t i = held.size(); i < 4 * AnswerCache::kMost; ++i) ask(i);
+    held_are_right();  // and none of them had to give way
+    CHECK(asker.answers.size() > AnswerCache::kMost / 2);
+    asker.answers.settle(0, kNow);
+    CHECK(asker.answers.size() == 0);
+    held_are_right();
+    const std::size_t before = held.size();
+    for (std::size_t i = before; i < 4 * AnswerCache::kMost; ++i) ask(i);  // where the held ones were there is no room
+    held_are_right();
+    CHECK(asker.answers.size() <= AnswerCache::kMost - before);
+    AnswerCache::Ref moved = std::move(held.back());
+    held.back() = std::move(moved);
+  }
+  held_are_right();
 }
 
 namespace {

@@ -4,7 +4,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <system_error>
 
 namespace meshauth::nginx {
 namespace {
@@ -13,14 +15,15 @@ constexpr ngx_msec_t kTick = 1000;      // milliseconds; how late a change is se
 constexpr ngx_msec_t kDrain = 100;      // milliseconds that requests begun before the end of listening may need
 constexpr double kLasting = 2;          // seconds after which a pair of files is not being replaced any more
 constexpr std::size_t kMaxPending = 4;  // reports of state kept for an agent that is not there
-constexpr std::size_t kBytesPerAnswer = 32 * 1024;  // of the token cache: one answer is kept for that much of it
+constexpr std::size_t kBytesPerAnswer = 16 * 1024;  // of the token cache: one answer is kept for that much of it
 constexpr std::uint32_t kWatched = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR;
 
-std::uint64_t random_seed() {
-  std::uint64_t seed = 0;
-  if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
-    seed = static_cast<std::uint64_t>(ngx_random()) << 32 | ngx_pid;
-  return seed;
+/// The kernel's; a worker that gets none decides nothing.
+std::uint64_t random_word() {
+  std::uint64_t word = 0;
+  if (::getrandom(&word, sizeof word, 0) != sizeof word)
+    throw std::system_error(errno, std::generic_category(), "getrandom");
+  return word;
 }
 
 std::int64_t unix_milliseconds() {
@@ -42,8 +45,8 @@ Worker::Worker(const MainConf& conf, ngx_cycle_t* cycle)
       pool_(conf.pool),
       folder_(std::string(view(conf.bundle)), std::string(view(conf.trust)), std::string(view(conf.workload))),
       reporter_(std::string(view(conf.agent))),
-      cache_(conf.token_cache, random_seed()),
-      answers_(conf.token_cache / kBytesPerAnswer, random_seed(),
+      cache_(conf.token_cache, random_word()),
+      answers_(conf.token_cache / kBytesPerAnswer, random_word,
                [this](const engine::Outcome& outcome, std::uint64_t times) { counters_.add(outcome, times); }),
       started_(unix_milliseconds()),
       auth_conf_(view(conf.auth_conf)) {
@@ -112,7 +115,7 @@ Answered Worker::decide_anew(const engine::HttpRequest& request, const engine::O
   if (!outcome.unknown_kid.empty() && kid_reports_.add(outcome.unknown_kid_source, outcome.unknown_kid, at))
     report_unknown_kid(outcome.unknown_kid_source, outcome.unknown_kid);
   auto answer = std::make_shared<const engine::Outcome>(std::move(outcome));
-  if (fits_) answers_.keep(*snapshot_, request, options, at, answer);
+  if (fits_) answers_.keep(*snapshot_, at, answer);
   const auto took = std::chrono::steady_clock::now() - begin;
   using std::chrono::microseconds;
   return {std::move(answer), {}, static_cast<std::uint64_t>(std::chrono::duration_cast<microseconds>(took).count())};

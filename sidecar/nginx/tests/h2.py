@@ -60,13 +60,17 @@ class H2Client:
     def __init__(self, port):
         self.port, self.socket = port, None
 
-    def _open(self):
-        if self.socket is not None:
-            return
+    def connect(self):
+        """Without a word yet."""
         self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=20)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer, self.stream = b"", 1
-        self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0))
+
+    def _open(self):
+        if self.socket is None:
+            self.connect()
+        if self.stream == 1:
+            self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0))
 
     def close(self):
         if self.socket is not None:

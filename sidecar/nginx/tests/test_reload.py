@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from harness import read_response, wait_until
+from h2 import H2Client, fields
+from harness import free_port, read_response, wait_until
 from resources import PUBLIC, READ, policy, provider
 
 DENY_ALL = {"name": "nobody", "action": "Deny", "to": [{"paths": ["/public/**"]}]}
@@ -99,6 +100,27 @@ def test_no_request_to_a_replaced_worker_is_allowed_with_headers_of_before(folde
         assert read_response(denied.makefile("rb")).status == 503
     wait_until(lambda: [line["reason"] for line in nginx.access_lines()] == ["no_bundle"] * 2, "both in the log")
     assert nginx.request("/public/x").status == 200
+
+
+def test_an_http_2_connection_that_was_taken_and_not_read_before_a_reload_ends_after_one_answer(folder, key, start, agent, first, upstream):
+    """nginx tells every HTTP/2 connection to end when it begins to drain a worker, but not one that it has not read yet: that
+    client would stay with the replaced worker, and be refused, for as long as it keeps the connection."""
+    port = free_port()
+    proxied = f"mesh_auth on; proxy_pass http://127.0.0.1:{upstream.port};"
+    nginx = start(http=f"{configured('one')} server {{ listen 127.0.0.1:{port} http2; location / {{ {proxied} }} }}")
+    wait_until(lambda: agent.running(first), "hello")
+    (old,) = nginx.workers()
+    client = H2Client(port)
+    client.connect()
+    wait_until(lambda: has_accepted(old, client.socket), "it has the connection")
+    second = folder.write(provider("okta", key), policy(rules=[PUBLIC]), auth_conf=auth_conf("two"))
+    wait_until(lambda: f"revision {second} waits" in nginx.log(), "it is read")
+    reload_with(nginx, "two", "one")
+    wait_until(lambda: old in agent.running(second), "the old one drains, and has the newest policy")
+    assert client.ask(fields(b"/public/x")).status == 503
+    assert client.ask(fields(b"/public/x")).error.startswith("goaway 0")
+    wait_until(lambda: old not in nginx.workers(), "the old one is gone")
+    assert client.ask(fields(b"/public/x")).status == 200
 
 
 def test_what_waited_and_was_overtaken_is_forgotten(folder, key, start, agent, first):
