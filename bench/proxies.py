@@ -230,7 +230,7 @@ http {{ {http} access_log off;
             except urllib.error.HTTPError as answer:
                 if answer.code == 401:
                     return
-            except urllib.error.URLError:
+            except (urllib.error.URLError, ConnectionError):
                 pass  # its nginx is not there yet
             time.sleep(0.02)
         raise RuntimeError("the agent decides nothing")

@@ -114,6 +114,8 @@ AnswerCache::~AnswerCache() {
 
 void AnswerCache::read(const Snapshot& snapshot, const HttpRequest& request, const Options& options) {
   asked_.hash = 0;
+  asked_.method = request.method;
+  asked_.target = request.target;
   asked_.lines = 0;
   std::size_t kept = request.method.size() + request.target.size(), total = kept;
   FingerprintKey::Head& head = asked_.head;
@@ -136,25 +138,34 @@ void AnswerCache::read(const Snapshot& snapshot, const HttpRequest& request, con
   if (total <= kMaxHeaderValueBytes && kept <= kMostBytes) asked_.hash = hash | 1;
 }
 
+Fingerprint AnswerCache::fingerprint() const {
+  FingerprintSum sum(key_);
+  sum.add(asked_.method);
+  sum.add(asked_.target);
+  for (std::size_t i = 0; i < asked_.lines; ++i) sum.add(asked_.line[i]);
+  return sum.finish(asked_.head);
+}
+
+/// Of those that the request may be in.
+std::size_t AnswerCache::first_slot() const {
+  return ((asked_.hash >> 32) & (slots_->tags.size() - 1)) * kWays;
+}
+
 AnswerCache::Ref AnswerCache::find(const Snapshot& snapshot, const HttpRequest& request, const Options& options,
                                    double now) {
   read(snapshot, request, options);
   if (asked_.hash == 0) return {};
   Slots& slots = *slots_;
-  const std::size_t set = (asked_.hash >> 32) & (slots.tags.size() - 1);
-  std::uint32_t ways = ways_of(slots.tags[set], tag_of(asked_.hash));
-  const auto next = [&] { return set * kWays + static_cast<std::size_t>(std::countr_zero(ways)); };
+  std::uint32_t ways = ways_of(slots.tags[first_slot() / kWays], tag_of(asked_.hash));
+  if (ways == 0) return {};
   // The answer is cold. It comes while the fingerprint is made.
-  if (ways != 0) __builtin_prefetch(&slots.answers[next()], 1);
-  FingerprintSum sum(key_);
-  sum.add(request.method);
-  sum.add(request.target);
-  for (std::size_t i = 0; i < asked_.lines; ++i) sum.add(asked_.line[i]);
-  asked_.fingerprint = sum.finish(asked_.head);
+  const auto next = [&] { return first_slot() + static_cast<std::size_t>(std::countr_zero(ways)); };
+  __builtin_prefetch(&slots.answers[next()], 1);
+  const Fingerprint wanted = fingerprint();
   for (; ways != 0; ways &= ways - 1) {
     const std::size_t slot = next();
     Answer& answer = slots.answers[slot];
-    if (slots.empty(slot) || answer.fingerprint != asked_.fingerprint) continue;
+    if (slots.empty(slot) || answer.fingerprint != wanted) continue;
     if (answer.version != snapshot.version() || now >= answer.until) continue;
     ++answer.given;
     return {slots, slot};
@@ -176,7 +187,6 @@ void AnswerCache::keep(const Snapshot& snapshot, double now, const std::shared_p
   // Where an audit policy names a provider of its own, another look at the token is compared with this one each time.
   if (asked_.hash == 0 || !plain || snapshot.views_differ() || !asked_before()) return;
   Slots& slots = *slots_;
-  const std::size_t set = (asked_.hash >> 32) & (slots.tags.size() - 1);
   const auto old = [&](std::size_t slot) {
     const Answer& answer = slots.answers[slot];
     return slots.empty(slot) || answer.version != snapshot.version() || now >= answer.until;
@@ -185,7 +195,7 @@ void AnswerCache::keep(const Snapshot& snapshot, double now, const std::shared_p
   std::size_t into = 0;
   bool found = false;
   for (std::size_t n = next_victim_++, end = n + kWays; n < end; ++n) {
-    const std::size_t slot = set * kWays + n % kWays;
+    const std::size_t slot = first_slot() + n % kWays;
     if (slots.refs[slot] != 0 || (found && !old(slot))) continue;
     into = slot;
     found = true;
@@ -193,10 +203,10 @@ void AnswerCache::keep(const Snapshot& snapshot, double now, const std::shared_p
   }
   if (!found) return;
   if (!slots.empty(into)) drop(into);
-  slots.answers[into] = {asked_.fingerprint, snapshot.version(),
+  slots.answers[into] = {fingerprint(), snapshot.version(),
                          std::min(outcome->caller->expires, snapshot.next_stale(now))};
   slots.outcomes[into] = outcome;
-  set_tag(slots.tags[set], into % kWays, tag_of(asked_.hash));
+  set_tag(slots.tags[into / kWays], into % kWays, tag_of(asked_.hash));
   ++size_;
 }
 

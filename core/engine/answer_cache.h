@@ -61,7 +61,7 @@ class AnswerCache {
   /// Empty: decide() must be asked. now: unix seconds.
   Ref find(const Snapshot& snapshot, const HttpRequest& request, const Options& options, double now);
 
-  /// What decide() said where find() knew nothing, with nothing in between.
+  /// What decide() said where find() knew nothing, with nothing in between; the request is still there.
   void keep(const Snapshot& snapshot, double now, const std::shared_ptr<const Outcome>& outcome);
 
   /// Tells all counts, and frees what no request can get any more. version: of the snapshot in force, 0 without one.
@@ -75,13 +75,15 @@ class AnswerCache {
   /// The request that find() looked at last.
   struct Asked {
     std::uint64_t hash = 0;  ///< 0: it is none to keep
-    Fingerprint fingerprint{};
     FingerprintKey::Head head{};
+    std::string_view method, target;
     std::size_t lines = 0;
     std::array<std::string_view, kMostLines> line;  ///< values of headers that decide
   };
 
   void read(const Snapshot& snapshot, const HttpRequest& request, const Options& options);
+  Fingerprint fingerprint() const;
+  std::size_t first_slot() const;
   bool asked_before();
   void tell(std::size_t slot);
   void drop(std::size_t slot);

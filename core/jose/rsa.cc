@@ -51,6 +51,23 @@ Ossl<BIGNUM> frame(Algorithm algorithm, std::size_t bytes) {
   return out;
 }
 
+constexpr int kFactorBits = 8 * (64 + 1);  ///< the longest digest, and some more
+
+/// to = from mod 2^kFactorBits
+bool low_bits(BIGNUM* to, const BIGNUM* from) noexcept {
+  if (to != from && BN_copy(to, from) == nullptr) return false;
+  return BN_num_bits(to) <= kFactorBits || BN_mask_bits(to, kFactorBits) == 1;
+}
+
+/// 1/odd mod 2^kFactorBits
+Ossl<BIGNUM> inverse_of(const BIGNUM* odd, BN_CTX* context) {
+  const Ossl<BIGNUM> power(BN_new());
+  if (!power || BN_set_bit(power.get(), kFactorBits) != 1) throw std::bad_alloc();
+  Ossl<BIGNUM> out(BN_mod_inverse(nullptr, odd, power.get(), context));
+  if (!out) throw std::bad_alloc();
+  return out;
+}
+
 std::string bytes_of_number(const BIGNUM* number, std::size_t size) {
   std::string out(size, '\0');
   if (BN_bn2binpad(number, reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(size)) < 0)
@@ -66,10 +83,11 @@ RsaPkcs1::RsaPkcs1(EVP_PKEY* key, bool vectors)
       signature_(BN_new()),
       power_(BN_new()),
       wanted_(BN_new()),
+      factor_(BN_new()),
       context_(BN_CTX_new()),
       montgomery_(BN_MONT_CTX_new()),
       bytes_(static_cast<std::size_t>(BN_num_bytes(modulus_.get()))) {
-  if (!signature_ || !power_ || !wanted_ || !context_ || !montgomery_) throw std::bad_alloc();
+  if (!signature_ || !power_ || !wanted_ || !factor_ || !context_ || !montgomery_) throw std::bad_alloc();
   for (std::size_t i = 0; i < frames_.size(); ++i) frames_[i] = frame(kAlgorithms[i], bytes_);
   // Of an even modulus, which no key has, there is none: every signature is refused.
   if (BN_MONT_CTX_set(montgomery_.get(), modulus_.get(), context_.get()) != 1) montgomery_ = nullptr;
@@ -80,6 +98,7 @@ RsaPkcs1::RsaPkcs1(EVP_PKEY* key, bool vectors)
   if (BN_one(signature_.get()) != 1 || !raise(bytes_of_number(signature_.get(), bytes_))) throw std::bad_alloc();
   scale_.reset(BN_dup(power_.get()));
   if (!scale_) throw std::bad_alloc();
+  inverse_ = inverse_of(modulus_.get(), context_.get());
   for (const auto& frame : frames_) {
     if (frame && BN_mod_mul(frame.get(), frame.get(), scale_.get(), modulus_.get(), context_.get()) != 1)
       throw std::bad_alloc();
@@ -118,7 +137,7 @@ bool RsaPkcs1::raise_by_vectors(std::string_view signature) noexcept {
   return BN_cmp(power_.get(), modulus_.get()) < 0 || BN_sub(power_.get(), power_.get(), modulus_.get()) == 1;
 }
 
-/// wanted_ = the encoding of the digest * scale mod modulus.
+/// wanted_ = a number that modulo the modulus is the encoding of the digest * scale; without a scale, that encoding.
 bool RsaPkcs1::encode(Algorithm algorithm, std::string_view digest) noexcept {
   const auto at = std::find(std::begin(kAlgorithms), std::end(kAlgorithms), algorithm);
   if (at == std::end(kAlgorithms) || static_cast<unsigned char>(digest_info(algorithm).back()) != digest.size())
@@ -126,17 +145,27 @@ bool RsaPkcs1::encode(Algorithm algorithm, std::string_view digest) noexcept {
   const BIGNUM* frame = frames_[static_cast<std::size_t>(at - std::begin(kAlgorithms))].get();
   BIGNUM* wanted = wanted_.get();
   if (frame == nullptr || BN_bin2bn(bytes_of(digest), static_cast<int>(digest.size()), wanted) == nullptr) return false;
-  if (!scale_) return BN_add(wanted, wanted, frame) == 1;
-  // The digest is short, and so are this product and this division.
-  return BN_mul(wanted, wanted, scale_.get(), context_.get()) == 1 && BN_add(wanted, wanted, frame) == 1 &&
-         BN_nnmod(wanted, wanted, modulus_.get(), context_.get()) == 1;
+  if (scale_ && BN_mul(wanted, wanted, scale_.get(), context_.get()) != 1) return false;
+  return BN_add(wanted, wanted, frame) == 1;
+}
+
+/// wanted_ == power_ modulo the modulus. Their difference is then a multiple of it, by a factor of at most as many bits
+/// as a digest has and one: its last bits are those of the difference / modulus, and one product tells whether they
+/// are all of it. That takes half the time of a division.
+bool RsaPkcs1::equal() noexcept {
+  BIGNUM *wanted = wanted_.get(), *power = power_.get(), *factor = factor_.get();
+  if (!scale_) return BN_cmp(power, wanted) == 0;
+  if (BN_add(wanted, wanted, modulus_.get()) != 1 || BN_sub(wanted, wanted, power) != 1) return false;  // never below 0
+  return low_bits(factor, wanted) && BN_mul(factor, factor, inverse_.get(), context_.get()) == 1 &&
+         low_bits(factor, factor) && BN_mul(power, factor, modulus_.get(), context_.get()) == 1 &&
+         BN_cmp(power, wanted) == 0;
 }
 
 bool RsaPkcs1::verify(Algorithm algorithm, std::string_view digest, std::string_view signature) noexcept {
   if (!montgomery_ || signature.size() != bytes_) return false;
   if (BN_bin2bn(bytes_of(signature), static_cast<int>(bytes_), signature_.get()) == nullptr) return false;
   if (BN_cmp(signature_.get(), modulus_.get()) >= 0) return false;  // RFC 8017 section 5.2.2, step 1
-  return encode(algorithm, digest) && raise(signature) && BN_cmp(power_.get(), wanted_.get()) == 0;
+  return encode(algorithm, digest) && raise(signature) && equal();
 }
 
 }  // namespace meshauth::jose

@@ -31,12 +31,14 @@ class RsaPkcs1 {
   bool raise_by_products() noexcept;
   bool raise_by_vectors(std::string_view signature) noexcept;
   bool encode(Algorithm algorithm, std::string_view digest) noexcept;
+  bool equal() noexcept;
 
-  Ossl<BIGNUM> modulus_, exponent_, signature_, power_, wanted_;
+  Ossl<BIGNUM> modulus_, exponent_, signature_, power_, wanted_, factor_;
   Ossl<BN_CTX> context_;
   Ossl<BN_MONT_CTX> montgomery_;
   std::optional<Montgomery52> vectors_;
-  Ossl<BIGNUM> scale_;  ///< the factor that raise() leaves in; null: none
+  Ossl<BIGNUM> scale_;    ///< the factor that raise() leaves in; null: none
+  Ossl<BIGNUM> inverse_;  ///< with a scale: of the modulus, modulo a power of 2
   /// The encoding of a digest of zeros, times the scale: for RS256, RS384, RS512; null where the modulus has no room
   /// for it.
   std::array<Ossl<BIGNUM>, 3> frames_;
