@@ -14,37 +14,52 @@ FingerprintKey::FingerprintKey(std::size_t steps, const std::function<std::uint6
   for (std::uint64_t& word : words_) word = random();
 }
 
-inline void FingerprintSum::pair(const std::uint64_t* key, std::uint64_t first, std::uint64_t second) noexcept {
-  one_ += static_cast<Wide>(first + key[0]) * (second + key[1]);
-  other_ += static_cast<Wide>(first + key[2]) * (second + key[3]);
-}
+namespace {
+
+using Wide = unsigned __int128;
+
+/// Both sums of a few steps. By value: in memory the compiler would take them for bytes of the text.
+struct Sums {
+  Wide one, other;
+  void add(const std::uint64_t* key, std::uint64_t first, std::uint64_t second) noexcept {
+    one += static_cast<Wide>(first + key[0]) * (second + key[1]);
+    other += static_cast<Wide>(first + key[2]) * (second + key[3]);
+  }
+};
+
+}  // namespace
 
 void FingerprintSum::add(std::string_view text) noexcept {
   using Word = std::uint64_t;
   const char* at = text.data();
   std::size_t left = text.size();
-  for (; left > FingerprintKey::kStep; left -= FingerprintKey::kStep, at += FingerprintKey::kStep, key_ += 2)
-    pair(key_, load_word<Word>(at), load_word<Word>(at + 8));
   if (left == 0) return;
+  const std::uint64_t* key = key_;
+  Sums sums{one_, other_};
+  for (; left > FingerprintKey::kStep; left -= FingerprintKey::kStep, at += FingerprintKey::kStep, key += 2)
+    sums.add(key, load_word<Word>(at), load_word<Word>(at + 8));
   // What is left, by words that overlap: of which bytes, the size tells.
   if (text.size() >= FingerprintKey::kStep) {
-    pair(key_, load_word<Word>(at + left - 16), load_word<Word>(at + left - 8));
+    sums.add(key, load_word<Word>(at + left - 16), load_word<Word>(at + left - 8));
   } else if (left >= 8) {
-    pair(key_, load_word<Word>(at), load_word<Word>(at + left - 8));
+    sums.add(key, load_word<Word>(at), load_word<Word>(at + left - 8));
   } else if (left >= 4) {
-    pair(key_, load_word<std::uint32_t>(at), load_word<std::uint32_t>(at + left - 4));
+    sums.add(key, load_word<std::uint32_t>(at), load_word<std::uint32_t>(at + left - 4));
   } else {
     Word bytes = 0;
     for (std::size_t i = 0; i < left; ++i) bytes = bytes << 8 | static_cast<unsigned char>(at[i]);
-    pair(key_, bytes, 0);
+    sums.add(key, bytes, 0);
   }
-  key_ += 2;
+  key_ = key + 2;
+  one_ = sums.one;
+  other_ = sums.other;
 }
 
 Fingerprint FingerprintSum::finish(const FingerprintKey::Head& head) noexcept {
-  for (std::size_t i = 0; i < head.size(); i += 2) pair(head_ + i, head[i], head[i + 1]);
+  Sums sums{one_, other_};
+  for (std::size_t i = 0; i < head.size(); i += 2) sums.add(head_ + i, head[i], head[i + 1]);
   const auto half = [](Wide sum, int shift) { return static_cast<std::uint64_t>(sum >> shift); };
-  return {half(one_, 0), half(one_, 64), half(other_, 0), half(other_, 64)};
+  return {half(sums.one, 0), half(sums.one, 64), half(sums.other, 0), half(sums.other, 64)};
 }
 
 }  // namespace meshauth

@@ -44,11 +44,8 @@ class FingerprintSum {
   Fingerprint finish(const FingerprintKey::Head& head) noexcept;
 
  private:
-  using Wide = unsigned __int128;
-  void pair(const std::uint64_t* key, std::uint64_t first, std::uint64_t second) noexcept;
-
   const std::uint64_t *key_, *head_;
-  Wide one_ = 0, other_ = 0;
+  unsigned __int128 one_ = 0, other_ = 0;
 };
 
 }  // namespace meshauth

@@ -102,8 +102,8 @@ MUTANTS = [
     ("algorithm.cc", "if (curve == name) return", "if (name.starts_with(curve)) return", "what goes on after a curve's name"),
     ("algorithm.cc", "return Alg{Algorithm::EdDSA, curve};", "return Alg{Algorithm::EdDSA, {}};", "the curve that alg names"),
     ("reason.cc", "index < kCount ? index : static_cast<std::size_t>(Reason::internal)", "index < kCount ? index : 0", "a number that is no reason lets pass"),
-    ("fingerprint.cc", "    pair(key_, load_word<Word>(at + left - 16), load_word<Word>(at + left - 8));\n", "", "the end of a text makes no difference"),
+    ("fingerprint.cc", "    sums.add(key, load_word<Word>(at + left - 16), load_word<Word>(at + left - 8));\n", "", "the end of a text makes no difference"),
     ("fingerprint.cc", "load_word<std::uint32_t>(at + left - 4)", "0", "bytes of a short text make no difference"),
-    ("fingerprint.cc", "pair(head_ + i, head[i], head[i + 1])", "pair(head_, head[i], head[i + 1])", "words of the head add up to the same"),
+    ("fingerprint.cc", "sums.add(head_ + i, head[i], head[i + 1])", "sums.add(head_, head[i], head[i + 1])", "words of the head add up to the same"),
     ("fingerprint.cc", "(first + key[2]) * (second + key[3])", "(first + key[0]) * (second + key[1])", "the second half says what the first one does"),
 ]

@@ -35,30 +35,32 @@ constexpr std::uint8_t tag_of(std::uint64_t hash) noexcept {
   return static_cast<std::uint8_t>(hash >> 24 | 1);
 }
 
-/// A byte of the hash for each way; 0: empty.
-using Tags = std::array<std::uint64_t, kWays / 8>;
+/// What a request touches of its set, at its beginning and its end, whether or not it comes again.
+struct alignas(64) Set {
+  static constexpr std::uint16_t kMostRefs = 0xffff;
 
-std::uint8_t tag_at(const Tags& tags, std::size_t way) noexcept {
-  return static_cast<std::uint8_t>(tags[way / 8] >> way % 8 * 8);
-}
+  std::array<std::uint64_t, kWays / 8> tags{};  // a byte of the hash for each way; 0: empty
+  std::array<std::uint16_t, kWays> refs{};      // a way that has some is not filled anew
 
-void set_tag(Tags& tags, std::size_t way, std::uint8_t tag) noexcept {
-  std::uint64_t& eight = tags[way / 8];
-  const auto shift = way % 8 * 8;
-  eight = (eight & ~(std::uint64_t{0xff} << shift)) | std::uint64_t{tag} << shift;
-}
-
-/// A bit for each way with that tag, and perhaps for one behind it. Without a branch: nobody can predict which it is.
-std::uint32_t ways_of(const Tags& tags, std::uint8_t tag) noexcept {
-  constexpr std::uint64_t kLow = 0x0101010101010101, kHigh = kLow << 7;
-  std::uint32_t out = 0;
-  for (std::size_t i = tags.size(); i-- > 0;) {
-    const std::uint64_t unlike = tags[i] ^ kLow * tag;
-    const std::uint64_t equal = ((unlike - kLow) & ~unlike & kHigh) >> 7;  // a 1 in each byte
-    out = out << 8 | static_cast<std::uint32_t>(equal * 0x0102040810204080 >> 56);
+  bool empty(std::size_t way) const noexcept { return (tags[way / 8] >> way % 8 * 8 & 0xff) == 0; }
+  void set(std::size_t way, std::uint8_t tag) noexcept {
+    std::uint64_t& eight = tags[way / 8];
+    const auto shift = way % 8 * 8;
+    eight = (eight & ~(std::uint64_t{0xff} << shift)) | std::uint64_t{tag} << shift;
   }
-  return out;
-}
+
+  /// A bit for each way with that tag, and perhaps for one behind it. Without a branch: nobody can predict which it is.
+  std::uint32_t ways_of(std::uint8_t tag) const noexcept {
+    constexpr std::uint64_t kLow = 0x0101010101010101, kHigh = kLow << 7;
+    std::uint32_t out = 0;
+    for (std::size_t i = tags.size(); i-- > 0;) {
+      const std::uint64_t unlike = tags[i] ^ kLow * tag;
+      const std::uint64_t equal = ((unlike - kLow) & ~unlike & kHigh) >> 7;  // a 1 in each byte
+      out = out << 8 | static_cast<std::uint32_t>(equal * 0x0102040810204080 >> 56);
+    }
+    return out;
+  }
+};
 
 /// All that a request which comes again looks at.
 struct alignas(64) Answer {
@@ -70,28 +72,27 @@ struct alignas(64) Answer {
 
 }  // namespace
 
-/// What is cold lies apart from what each request touches: tags and refs stay in the processor's nearest caches.
 struct AnswerCache::Slots {
-  explicit Slots(std::size_t sets) : tags(sets), refs(sets * kWays), answers(sets * kWays), outcomes(sets * kWays) {}
+  explicit Slots(std::size_t count) : sets(count), answers(count * kWays), outcomes(count * kWays) {}
 
-  bool empty(std::size_t slot) const { return tag_at(tags[slot / kWays], slot % kWays) == 0; }
+  bool empty(std::size_t slot) const { return sets[slot / kWays].empty(slot % kWays); }
+  std::uint16_t& refs(std::size_t slot) { return sets[slot / kWays].refs[slot % kWays]; }
 
-  std::vector<Tags> tags;           // by set
-  std::vector<std::uint32_t> refs;  // by slot, like the following; a slot that has some is not filled anew
-  std::vector<Answer> answers;
+  std::vector<Set> sets;
+  std::vector<Answer> answers;  // by slot: a way of a set
   std::vector<std::shared_ptr<const Outcome>> outcomes;
   std::size_t all_refs = 0;
   bool orphaned = false;  // without a cache: the last ref frees this
 };
 
 AnswerCache::Ref::Ref(Slots& slots, std::size_t slot) noexcept : slots_(&slots), slot_(slot) {
-  ++slots.refs[slot];
+  ++slots.refs(slot);
   ++slots.all_refs;
 }
 AnswerCache::Ref::~Ref() {
   if (slots_ == nullptr) return;
   --slots_->all_refs;
-  if (--slots_->refs[slot_] != 0) return;
+  if (--slots_->refs(slot_) != 0) return;
   if (slots_->empty(slot_)) slots_->outcomes[slot_].reset();
   if (slots_->orphaned && slots_->all_refs == 0) delete slots_;
 }
@@ -148,7 +149,7 @@ Fingerprint AnswerCache::fingerprint() const {
 
 /// Of those that the request may be in.
 std::size_t AnswerCache::first_slot() const {
-  return ((asked_.hash >> 32) & (slots_->tags.size() - 1)) * kWays;
+  return ((asked_.hash >> 32) & (slots_->sets.size() - 1)) * kWays;
 }
 
 AnswerCache::Ref AnswerCache::find(const Snapshot& snapshot, const HttpRequest& request, const Options& options,
@@ -156,7 +157,7 @@ AnswerCache::Ref AnswerCache::find(const Snapshot& snapshot, const HttpRequest& 
   read(snapshot, request, options);
   if (asked_.hash == 0) return {};
   Slots& slots = *slots_;
-  std::uint32_t ways = ways_of(slots.tags[first_slot() / kWays], tag_of(asked_.hash));
+  std::uint32_t ways = slots.sets[first_slot() / kWays].ways_of(tag_of(asked_.hash));
   if (ways == 0) return {};
   // The answer is cold. It comes while the fingerprint is made.
   const auto next = [&] { return first_slot() + static_cast<std::size_t>(std::countr_zero(ways)); };
@@ -165,7 +166,7 @@ AnswerCache::Ref AnswerCache::find(const Snapshot& snapshot, const HttpRequest& 
   for (; ways != 0; ways &= ways - 1) {
     const std::size_t slot = next();
     Answer& answer = slots.answers[slot];
-    if (slots.empty(slot) || answer.fingerprint != wanted) continue;
+    if (slots.empty(slot) || slots.refs(slot) == Set::kMostRefs || answer.fingerprint != wanted) continue;
     if (answer.version != snapshot.version() || now >= answer.until) continue;
     ++answer.given;
     return {slots, slot};
@@ -196,7 +197,7 @@ void AnswerCache::keep(const Snapshot& snapshot, double now, const std::shared_p
   bool found = false;
   for (std::size_t n = next_victim_++, end = n + kWays; n < end; ++n) {
     const std::size_t slot = first_slot() + n % kWays;
-    if (slots.refs[slot] != 0 || (found && !old(slot))) continue;
+    if (slots.refs(slot) != 0 || (found && !old(slot))) continue;
     into = slot;
     found = true;
     if (old(slot)) break;
@@ -206,7 +207,7 @@ void AnswerCache::keep(const Snapshot& snapshot, double now, const std::shared_p
   slots.answers[into] = {fingerprint(), snapshot.version(),
                          std::min(outcome->caller->expires, snapshot.next_stale(now))};
   slots.outcomes[into] = outcome;
-  set_tag(slots.tags[into / kWays], into % kWays, tag_of(asked_.hash));
+  slots.sets[into / kWays].set(into % kWays, tag_of(asked_.hash));
   ++size_;
 }
 
@@ -218,13 +219,13 @@ void AnswerCache::tell(std::size_t slot) {
 /// Of a slot that is not empty.
 void AnswerCache::drop(std::size_t slot) {
   tell(slot);
-  set_tag(slots_->tags[slot / kWays], slot % kWays, 0);
-  if (slots_->refs[slot] == 0) slots_->outcomes[slot].reset();
+  slots_->sets[slot / kWays].set(slot % kWays, 0);
+  if (slots_->refs(slot) == 0) slots_->outcomes[slot].reset();
   --size_;
 }
 
 void AnswerCache::settle(std::uint64_t version, double now) {
-  for (std::size_t slot = 0; size_ != 0 && slot < slots_->refs.size(); ++slot) {
+  for (std::size_t slot = 0; size_ != 0 && slot < slots_->answers.size(); ++slot) {
     if (slots_->empty(slot)) continue;
     const Answer& answer = slots_->answers[slot];
     if (answer.version != version || now >= answer.until) {

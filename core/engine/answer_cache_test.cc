@@ -288,6 +288,23 @@ TEST_CASE("an answer that a request holds stays what it is, whatever becomes of 
   held_are_right();
 }
 
+TEST_CASE("as many requests hold one answer as can be counted") {
+  const auto snapshot = usual().snapshot();
+  Asker asker;
+  Request request = Request().bearer(token());
+  REQUIRE(asker.comes_again(*snapshot, request));
+  std::vector<AnswerCache::Ref> held;
+  constexpr std::size_t kMany = 0xffff;
+  for (std::size_t i = 0; i < kMany; ++i) {
+    held.push_back(asker.answers.find(*snapshot, request.view(), {}, kNow));
+    if (!held.back()) FAIL("not given again the ", i, "th time");
+  }
+  CHECK_FALSE(asker.answers.find(*snapshot, request.view(), {}, kNow));
+  CHECK(held.front()->caller);
+  held.pop_back();
+  CHECK(asker.answers.find(*snapshot, request.view(), {}, kNow));
+}
+
 namespace {
 
 /// Meshes with all that a decision goes by: places of tokens, hosts, methods, ports, headers, addresses, audit.
