@@ -163,6 +163,10 @@ char* set_resource_metadata(ngx_conf_t* cf, LocConf& conf, std::string_view valu
   return copy(cf->pool, value, conf.resource_metadata) ? NGX_CONF_OK : kError;
 }
 
+char* set_log_phase(ngx_conf_t* cf, MainConf& conf, std::string_view value) {
+  return choose(cf, conf.log_phase, value, {"always", "needed"});
+}
+
 constexpr ngx_uint_t kMainOnly = NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1;
 constexpr ngx_uint_t kAnywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1;
 
@@ -195,6 +199,7 @@ ngx_command_t commands[] = {
     main_command<set_auth_conf>("mesh_auth_conf"),
     main_command<set_token_cache>("mesh_auth_token_cache"),
     main_command<set_audit_allowed>("mesh_auth_audit_allowed"),
+    main_command<set_log_phase>("mesh_auth_log_phase"),
     loc_command<set_mode>("mesh_auth"),
     loc_command<set_port>("mesh_auth_port"),
     loc_command<set_preflight>("mesh_auth_preflight"),
@@ -217,7 +222,7 @@ void* create_main_conf(ngx_conf_t* cf) noexcept {
   auto* conf = static_cast<MainConf*>(ngx_pcalloc(cf->pool, sizeof(MainConf)));
   if (!conf) return nullptr;
   conf->token_cache = NGX_CONF_UNSET_SIZE;
-  conf->audit_allowed = NGX_CONF_UNSET_UINT;
+  conf->audit_allowed = conf->log_phase = NGX_CONF_UNSET_UINT;
   return conf;
 }
 
@@ -225,6 +230,7 @@ char* init_main_conf(ngx_conf_t* cf, void* raw) noexcept {
   auto* conf = static_cast<MainConf*>(raw);
   ngx_conf_init_size_value(conf->token_cache, engine::kDefaultTokenCacheBytes);
   ngx_conf_init_uint_value(conf->audit_allowed, 0);
+  ngx_conf_init_uint_value(conf->log_phase, 0);
   if (!conf->enabled && !conf->bundle.data) return NGX_CONF_OK;
   const std::pair<const char*, const ngx_str_t*> needed[] = {
       {"mesh_auth_bundle", &conf->bundle}, {"mesh_auth_trust", &conf->trust}, {"mesh_auth_workload", &conf->workload}};

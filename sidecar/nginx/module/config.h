@@ -15,6 +15,7 @@ struct MainConf {
   ngx_str_t auth_conf;       // digest of the auth.conf that is included, 64 hex digits; empty: not said
   std::size_t token_cache;   // bytes
   ngx_uint_t audit_allowed;  // of a million allowed requests, how many are logged
+  ngx_uint_t log_phase;      // 1: only of requests that have $mesh_auth_log
   ngx_thread_pool_t* pool;
   bool enabled;  // some location decides
 };

@@ -132,6 +132,7 @@ bool limit_upgrade(ngx_http_request_t* r, RequestState& state) {
 ngx_int_t handle_decided(ngx_http_request_t* r) {
   RequestState* state = state_of(r);
   if (!state) return NGX_HTTP_SERVICE_UNAVAILABLE;
+  if (!state->logged && main_conf(r)->log_phase == 1) r->main->logged = 1;  // as far as nginx is concerned
   if (r == r->main && !state->answer.again && !remove_identity_headers(r)) return NGX_HTTP_SERVICE_UNAVAILABLE;
   if (loc_conf(r)->mode == kObserve) return NGX_DECLINED;
   if (!state->answer.again && !state->outcome().allow)

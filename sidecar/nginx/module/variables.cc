@@ -45,7 +45,8 @@ const Trace& trace(ngx_http_request_t* r, RequestState& state) {
     std::string_view sent;
     std::size_t lines = 0;
     each_header(r->main->headers_in.headers, [&](const ngx_table_elt_t& header) {
-      if (!engine::same_header(lower_name(header), "traceparent")) return;
+      constexpr std::string_view kName = "traceparent";
+      if (header.key.len != kName.size() || !engine::same_header(lower_name(header), kName)) return;
       sent = view(header.value);
       ++lines;
     });

@@ -110,6 +110,8 @@ def rendered(root, folder, http1, identity="", grpc=None, server="", http="", wo
     text = replaced(text, "daemon off;\n", "")
     text = replaced(text, "error_log stderr warn;", f"error_log {root}/error.log info;")
     asked = "log" if flavour == "Module" else "logged"
+    if not shipped and flavour == "Module":
+        text = replaced(text, "mesh_auth_log_phase needed;", "")
     if shipped:
         return replaced(text, "access_log /dev/stdout mesh_auth", f"access_log {root}/audit.log mesh_auth"), ports
     # A location with an add_header of its own inherits none.

@@ -213,6 +213,21 @@ def test_so_many_of_the_allowed_requests_have_a_line_as_the_ratio_says(start_aud
     assert len({line["path"] for line in allowed}) == len(allowed) and {line["decision"] for line in allowed} <= {"allow"}
 
 
+@pytest.mark.parametrize("ratio,logged", [(0, ["no_rule_matched"]), (1, ["", "", "no_rule_matched"])])
+@pytest.mark.parametrize("phase", ["needed", "always"])
+def test_the_log_phase_is_left_out_where_it_is_so_configured(folder, key, start, phase, ratio, logged):
+    """The access_log of these tests has no condition."""
+    folder.write(provider("okta", key), policy(rules=[READ, PUBLIC]))
+    nginx = start(http=f"mesh_auth_log_phase {phase}; mesh_auth_audit_allowed {ratio};")
+    assert nginx.request("/public/x").status == 200
+    token = key.token(scope="orders:read")
+    assert nginx.request("/orders/1", token).status == 200
+    assert nginx.request("/other", token).status == 403
+    reasons = lambda: [line["reason"] for line in nginx.access_lines()]
+    wait_until(lambda: reasons()[-1:] == ["no_rule_matched"], "the last line")
+    assert reasons() == (logged if phase == "needed" else ["", "", "no_rule_matched"])
+
+
 def test_a_request_that_ends_without_an_answer_has_status_0(root, folder, key, agent):
     """A worker that was replaced ends after worker_shutdown_timeout, and with it what it still waits for."""
     revision = folder.write(provider("okta", key), policy(rules=[PUBLIC]), auth_conf="")

@@ -50,6 +50,7 @@ MISUSES = [
     ("http", "mesh_auth_audit_allowed nan;", '"nan" is no ratio from 0'),
     ("http", "mesh_auth_audit_allowed 0x1p-1;", '"0x1p-1" is no ratio from 0'),
     ("http", "mesh_auth_audit_allowed 0.5.;", '"0.5." is no ratio from 0'),
+    ("http", "mesh_auth_log_phase never;", '"never" is none of: always, needed'),
 ]
 # Each directive with a value that is right.
 OF_HTTP = {
@@ -60,6 +61,7 @@ OF_HTTP = {
     "mesh_auth_conf": "0" * 64,
     "mesh_auth_token_cache": "1m",
     "mesh_auth_audit_allowed": "0.5",
+    "mesh_auth_log_phase": "needed",
 }
 ANYWHERE = {
     "mesh_auth": "observe",
