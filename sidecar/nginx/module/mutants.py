@@ -34,8 +34,10 @@ MUTANTS = [
     ("handler.cc", "if (r->content_handler && Worker::get() && !Worker::get()->snapshot()) return NGX_HTTP_SERVICE_UNAVAILABLE;", "", "identities that no bundle names yet", "test_identity.py -k without_a_bundle"),
     ("handler.cc", "iequals(view(type->value).substr(0, kGrpc.size()), kGrpc)", "view(type->value).starts_with(kGrpc)", "gRPC in other letters", "test_http2.py -k grpc_call"),
     # one decision, on what the client sent
-    ("request.cc", "worker->decide({line.method, line.target,", "worker->decide({view(r->method_name), line.target,", "the method of an error page", "test_inheritance.py -k method"),
-    ("request.cc", "worker->decide({line.method, line.target,", "worker->decide({line.method, view(r->uri),", "the path of an internal redirect", "test_inside.py -k undecided"),
+    ("request.cc", "worker->decide({line->method, line->target,", "worker->decide({view(r->method_name), line->target,", "the method of an error page", "test_inheritance.py -k method"),
+    ("request.cc", "worker->decide({line->method, line->target,", "worker->decide({line->method, view(r->uri),", "the path of an internal redirect", "test_inside.py -k undecided"),
+    ("request.cc", "return engine::RequestLine{method, uri};", "return engine::RequestLine{method, uri.substr(0, uri.find('?'))};", "the query of a usual request", "test_differential.py"),
+    ("request.cc", "method.data() == line.data() && uri.data() == line.data() + method.size() + 1 && ", "", "what nginx made of method and target", "test_inheritance.py -k method"),
     ("request.cc", "cleanup = main->pool->cleanup; cleanup;", "cleanup = nullptr; cleanup;", "a decision that a redirect forgets", "test_inheritance.py -k error_page"),
     ("request.cc", "if (loc_conf(r)->port != 0) return", "if (false) return", "ports of the application", "test_inheritance.py -k ports"),
     ("request.cc", "address_of(r->connection->sockaddr)", "IpAddress()", "networks of callers", "test_inheritance.py -k realip"),

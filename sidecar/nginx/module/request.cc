@@ -47,11 +47,21 @@ bool is_sampled(ngx_http_request_t* r) noexcept {
   return {std::make_shared<const engine::Outcome>(std::move(outcome))};
 }
 
+/// As it came: error pages and redirects change nginx's own method and URI. Nothing: nginx hands on another target.
+std::optional<engine::RequestLine> request_line(ngx_http_request_t* r) {
+  const std::string_view line = view(r->request_line), method = view(r->method_name), uri = view(r->unparsed_uri);
+  // The usual one, whose parts nginx left where they were: it hands on these very bytes.
+  if (method.data() == line.data() && uri.data() == line.data() + method.size() + 1 && uri.starts_with('/') &&
+      method.size() + 1 + uri.size() < line.size() && line[method.size()] == ' ' && uri.data()[uri.size()] == ' ')
+    return engine::RequestLine{method, uri};
+  const auto parts = engine::split_request_line(line);
+  if (!engine::delivers(parts.target, uri, r->empty_path_in_uri != 0)) return std::nullopt;
+  return parts;
+}
+
 Answered answer_to(ngx_http_request_t* r, Worker* worker) {
-  // As it came: error pages and redirects change nginx's own method and URI.
-  const auto line = engine::split_request_line(view(r->request_line));
-  if (!engine::delivers(line.target, view(r->unparsed_uri), r->empty_path_in_uri != 0))
-    return refused(Reason::path_ambiguous);
+  const auto line = request_line(r);
+  if (!line) return refused(Reason::path_ambiguous);
   if (!worker) return refused(Reason::no_bundle);
   std::size_t count = 0;
   for (const ngx_list_part_t* part = &r->headers_in.headers.part; part; part = part->next) count += part->nelts;
@@ -60,7 +70,7 @@ Answered answer_to(ngx_http_request_t* r, Worker* worker) {
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
     *at++ = {lower_name(header), view(header.value)};
   });
-  return worker->decide({line.method, line.target, headers, address_of(r->connection->sockaddr), port_of(r)},
+  return worker->decide({line->method, line->target, headers, address_of(r->connection->sockaddr), port_of(r)},
                         loc_conf(r)->options());
 }
 
@@ -95,11 +105,11 @@ RequestState* state_of(ngx_http_request_t* r) {
   };
   try {
     // The location's settings are those of the one that asks: a subrequest may be the first.
-    RequestState* state = keep(new (cleanup->data) RequestState{answer_to(r, worker)});
+    RequestState* state = keep(new (cleanup->data) RequestState(answer_to(r, worker)));
     state->logged = (!state->answer.again && (!state->outcome().allow || state->outcome().audit)) || is_sampled(r);
     return state;
   } catch (...) {
-    keep(new (cleanup->data) RequestState{{{std::shared_ptr<void>(), &kInternal}}})->logged = true;
+    keep(new (cleanup->data) RequestState({{std::shared_ptr<void>(), &kInternal}}))->logged = true;
     throw;
   }
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/engine/decide.h"
@@ -16,6 +17,8 @@ namespace meshauth::nginx {
 
 /// Lives as long as the main request's pool, through internal redirects, which clear nginx's module contexts.
 struct RequestState {
+  explicit RequestState(Answered given) noexcept : answer(std::move(given)) {}
+
   Answered answer;
   bool logged = false;      ///< refused, or different for the audit, or one of the allowed ones that are sampled
   bool refused = false;     ///< the refusal was handed to nginx once: what follows is its error page

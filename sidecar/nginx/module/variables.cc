@@ -24,15 +24,19 @@ struct Text {
   static Text make(std::string text) { return {{}, std::move(text), true}; }
 };
 
-ngx_int_t set(ngx_http_request_t* r, ngx_http_variable_value_t* v, const Text& text) {
-  ngx_str_t value = str(text.kept);
-  if (text.is_made && !copy(r->pool, text.made, value)) return NGX_ERROR;
+ngx_int_t put(ngx_http_variable_value_t* v, ngx_str_t value) noexcept {
   v->data = value.data;
   v->len = static_cast<unsigned>(value.len);
   v->valid = 1;
   v->no_cacheable = 1;
   v->not_found = 0;
   return NGX_OK;
+}
+
+ngx_int_t set(ngx_http_request_t* r, ngx_http_variable_value_t* v, const Text& text) {
+  ngx_str_t value = str(text.kept);
+  if (text.is_made && !copy(r->pool, text.made, value)) return NGX_ERROR;
+  return put(v, value);
 }
 
 const Trace& trace(ngx_http_request_t* r, RequestState& state) {
@@ -91,9 +95,6 @@ Text scopes(ngx_http_request_t*, RequestState& s) {
 Text trace_id(ngx_http_request_t* r, RequestState& s) {
   return {trace(r, s).trace_id(), {}, false};
 }
-Text traceparent(ngx_http_request_t* r, RequestState& s) {
-  return {trace(r, s).traceparent(), {}, false};
-}
 Text path(ngx_http_request_t* r, RequestState&) {
   return Text::make(engine::loggable_path(engine::split_request_line(view(r->main->request_line)).target));
 }
@@ -130,7 +131,6 @@ constexpr Variable kVariables[] = {
     {"mesh_auth_audit_decision", audit_decision},
     {"mesh_auth_audit_rule", audit_rule},
     {"mesh_auth_trace_id", trace_id},
-    {"mesh_auth_traceparent", traceparent},
 };
 
 ngx_int_t read_variable(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t data) noexcept {
@@ -140,15 +140,18 @@ ngx_int_t read_variable(ngx_http_request_t* r, ngx_http_variable_value_t* v, uin
   });
 }
 
-/// Asked for by every request, and so without the way through the table.
+// --- asked for by every request, and so without the way through the table ---
+
+ngx_int_t read_traceparent(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t) noexcept {
+  return guarded(r->connection->log, ngx_int_t{NGX_ERROR}, [&] {
+    RequestState* state = find_state(r);
+    return put(v, str(state ? trace(r, *state).traceparent() : std::string_view()));
+  });
+}
+
 ngx_int_t read_log(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t) noexcept {
   const RequestState* state = find_state(r);
-  v->data = reinterpret_cast<u_char*>(const_cast<char*>("1"));
-  v->len = state && state->logged ? 1 : 0;
-  v->valid = 1;
-  v->no_cacheable = 1;
-  v->not_found = 0;
-  return NGX_OK;
+  return put(v, str(state && state->logged ? "1" : ""));
 }
 
 ngx_int_t read_workload(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t) noexcept {
@@ -209,6 +212,7 @@ bool add(ngx_conf_t* cf, std::string_view name, ngx_http_get_variable_pt handler
 
 ngx_int_t add_variables(ngx_conf_t* cf) noexcept {
   bool added = add(cf, "mesh_auth_workload", read_workload, 0, 0) && add(cf, "mesh_auth_log", read_log, 0, 0) &&
+               add(cf, "mesh_auth_traceparent", read_traceparent, 0, 0) &&
                add(cf, kClaim, read_claim, 0, NGX_HTTP_VAR_PREFIX) &&
                add(cf, kHeader, read_header, 0, NGX_HTTP_VAR_PREFIX);
   for (std::size_t i = 0; i < std::size(kVariables); ++i) {

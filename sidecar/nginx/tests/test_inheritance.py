@@ -137,7 +137,7 @@ def test_error_pages_of_error_pages_do_not_get_round_it(begin, upstream, recursi
 
 
 def test_an_error_page_after_a_return_is_decided_with_the_client_s_method(begin, key, upstream):
-    """error_page makes a GET of everything: the decision is on the POST that came."""
+    """error_page makes a GET of everything: the decision is on the POST that came, or the PUT, which is as long as a GET."""
     server = """
       location = /orders { error_page 418 =200 @app; return 418; }
       location = /orders/post { error_page 418 =200 /orders/inner; return 418; }
@@ -146,7 +146,8 @@ def test_an_error_page_after_a_return_is_decided_with_the_client_s_method(begin,
     nginx = begin(server)
     before = len(upstream.requests)
     read = key.token(scope="orders:read")
-    assert nginx.request("/orders/post", read, method="POST", body="x").status == 403
+    for method in ("POST", "PUT"):
+        assert nginx.request("/orders/post", read, method=method, body="x").status == 403
     assert reached(upstream, before) == []
     assert nginx.request("/orders/post", read).status == 200
 
