@@ -36,6 +36,7 @@ void FingerprintSum::add(std::string_view text) noexcept {
   if (left == 0) return;
   const std::uint64_t* key = key_;
   Sums sums{one_, other_};
+#pragma GCC unroll 4
   for (; left > FingerprintKey::kStep; left -= FingerprintKey::kStep, at += FingerprintKey::kStep, key += 2)
     sums.add(key, load_word<Word>(at), load_word<Word>(at + 8));
   // What is left, by words that overlap: of which bytes, the size tells.

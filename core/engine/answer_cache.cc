@@ -62,6 +62,10 @@ struct alignas(64) Set {
   }
 };
 
+bool same(const Fingerprint& a, const Fingerprint& b) noexcept {
+  return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
+}
+
 /// All that a request which comes again looks at.
 struct alignas(64) Answer {
   Fingerprint fingerprint{};  ///< of the request
@@ -91,10 +95,13 @@ AnswerCache::Ref::Ref(Slots& slots, std::size_t slot) noexcept : slots_(&slots),
 }
 AnswerCache::Ref::~Ref() {
   if (slots_ == nullptr) return;
-  --slots_->all_refs;
-  if (--slots_->refs(slot_) != 0) return;
-  if (slots_->empty(slot_)) slots_->outcomes[slot_].reset();
-  if (slots_->orphaned && slots_->all_refs == 0) delete slots_;
+  const auto left = --slots_->refs(slot_);
+  if (--slots_->all_refs == 0 || (left == 0 && slots_->empty(slot_))) last_of(*slots_, slot_);
+}
+/// Of all refs, or of those of a slot that is empty by now. Apart, since no usual request comes here.
+void AnswerCache::Ref::last_of(Slots& slots, std::size_t slot) noexcept {
+  if (slots.refs(slot) == 0 && slots.empty(slot)) slots.outcomes[slot].reset();
+  if (slots.orphaned && slots.all_refs == 0) delete &slots;
 }
 const Outcome& AnswerCache::Ref::operator*() const noexcept {
   return *slots_->outcomes[slot_];
@@ -154,6 +161,7 @@ std::size_t AnswerCache::first_slot() const {
 
 AnswerCache::Ref AnswerCache::find(const Snapshot& snapshot, const HttpRequest& request, const Options& options,
                                    double now) {
+  key_.prefetch();
   read(snapshot, request, options);
   if (asked_.hash == 0) return {};
   Slots& slots = *slots_;
@@ -166,7 +174,7 @@ AnswerCache::Ref AnswerCache::find(const Snapshot& snapshot, const HttpRequest& 
   for (; ways != 0; ways &= ways - 1) {
     const std::size_t slot = next();
     Answer& answer = slots.answers[slot];
-    if (slots.empty(slot) || slots.refs(slot) == Set::kMostRefs || answer.fingerprint != wanted) continue;
+    if (slots.empty(slot) || slots.refs(slot) == Set::kMostRefs || !same(answer.fingerprint, wanted)) continue;
     if (answer.version != snapshot.version() || now >= answer.until) continue;
     ++answer.given;
     return {slots, slot};

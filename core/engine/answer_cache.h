@@ -45,6 +45,8 @@ class AnswerCache {
     const Outcome* operator->() const noexcept { return &**this; }
 
    private:
+    [[gnu::noinline]] static void last_of(Slots& slots, std::size_t slot) noexcept;
+
     Slots* slots_ = nullptr;
     std::size_t slot_ = 0;
   };

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/mixing.h"
 #include "core/base/result.h"
 #include "core/bundle/bundle.h"
 #include "core/bundle/documents.h"
@@ -83,8 +84,9 @@ class Snapshot {
   std::size_t deciding_header(std::string_view name) const noexcept {
     if (is_identity_header(name)) return kOwnHeader;
     for (std::size_t i = by_length_[length(name)]; i < deciding_headers_.size(); ++i) {
-      if (deciding_headers_[i].size() > name.size()) break;
-      if (deciding_headers_[i] == name) return i;
+      const std::string& header = deciding_headers_[i];
+      if (header.size() > name.size()) break;
+      if (header.size() == name.size() && equal_bytes(header, name)) return i;
     }
     return kNoHeader;
   }
