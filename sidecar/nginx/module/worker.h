@@ -107,16 +107,13 @@ class Worker {
 
   std::vector<engine::Header> headers_;
   std::unique_ptr<engine::Snapshot> snapshot_;
-  bool fits_ = false;  // snapshot_ does
   std::shared_ptr<const std::string> revision_;
   std::unique_ptr<engine::Snapshot> next_;  // does not fit: for the workers that nginx starts after us
   bundle::Fresh fresh_;
   Watched<BundleStamp> watched_bundle_;
   Watched<FreshStamp> watched_fresh_;
   Look look_;
-  bool looking_ = false;  // the thread has look_
   std::unique_ptr<engine::Snapshot> retired_;
-  bool retiring_ = false;  // the thread has retired_
 
   struct Failure {
     std::string detail;
@@ -125,7 +122,6 @@ class Worker {
   std::optional<Failure> fresh_failure_;  // not told yet
 
   std::deque<engine::WorkerReport> pending_;  // state that the agent has not taken yet
-  bool drained_ = false;                      // nginx has taken the listening sockets from us
   double heartbeat_ = 0;                      // unix seconds of the last counters report
   KidReports kid_reports_;
 
@@ -134,6 +130,10 @@ class Worker {
   ngx_connection_t dumb_{};  // nginx logs the fd of a timer's connection
   ngx_connection_t* inotify_ = nullptr;
   int watch_ = -1;
+  bool fits_ = false;      // snapshot_ does
+  bool looking_ = false;   // the thread has look_
+  bool retiring_ = false;  // the thread has retired_
+  bool drained_ = false;   // nginx has taken the listening sockets from us
 };
 
 /// Unix seconds, from nginx's cached time.
