@@ -1,5 +1,5 @@
 // The words of a text, and their mixing into a hash for a table: cheap, and no secret. Whoever hashes what strangers
-// send compares the whole text after it.
+// send compares the whole text after it, or a fingerprint of it.
 #pragma once
 
 #include <cstdint>

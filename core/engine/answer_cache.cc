@@ -35,7 +35,7 @@ constexpr std::uint8_t tag_of(std::uint64_t hash) noexcept {
   return static_cast<std::uint8_t>(hash >> 24 | 1);
 }
 
-/// What a request touches of its set, at its beginning and its end, whether or not it comes again.
+/// What every request touches of its set; one that comes again, once more at its end.
 struct alignas(64) Set {
   static constexpr std::uint16_t kMostRefs = 0xffff;
 
