@@ -78,6 +78,7 @@ MUTANTS = [
     ("answer_cache.cc", " || !asked_before()", "", "what came once is kept"),
     ("answer_cache.cc", "/// Of a slot that is not empty.\nvoid AnswerCache::drop(std::size_t slot) {\n  tell(slot);\n", "/// Of a slot that is not empty.\nvoid AnswerCache::drop(std::size_t slot) {\n", "what was given is not counted"),
     ("snapshot.cc", "  names.insert(engine_.condition_headers().begin(), engine_.condition_headers().end());\n", "", "a header of a rule makes no difference"),
+    ("snapshot.cc", "  for (const std::string& name : deciding_headers_) lengths_ |= std::uint64_t{1} << length(name);\n", "", "a header that is as long as none of ours makes no difference"),
     ("snapshot.cc", "names.insert(source.at.cookie.empty() ? source.at.header : \"cookie\")", "names.insert(source.at.header)", "a cookie makes no difference"),
     ("snapshot.cc", "(c >= '0' && c <= '9') ? c : '-';", "(c >= '0' && c <= '9') ? c : c;", "another spelling of a header of ours"),
     # what is delivered

@@ -111,6 +111,8 @@ void Snapshot::index_headers() {
   by_length_.fill(deciding_headers_.size());
   for (std::size_t i = deciding_headers_.size(); i-- > 0;) by_length_[length(deciding_headers_[i])] = i;
   for (const std::string& name : identity_headers_) own_lengths_ |= std::uint64_t{1} << length(name);
+  lengths_ = own_lengths_;
+  for (const std::string& name : deciding_headers_) lengths_ |= std::uint64_t{1} << length(name);
 }
 
 bool Snapshot::reads_as_ours(std::string_view name) const noexcept {

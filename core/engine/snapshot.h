@@ -82,6 +82,7 @@ class Snapshot {
   /// A number for each header, by its name in lower case, that a decision may go by: Host, those that may hold a token,
   /// those that a rule asks for. kOwnHeader: an identity header; kNoHeader: no decision goes by it.
   std::size_t deciding_header(std::string_view name) const noexcept {
+    if ((lengths_ >> length(name) & 1) == 0) return kNoHeader;
     if (is_identity_header(name)) return kOwnHeader;
     for (std::size_t i = by_length_[length(name)]; i < deciding_headers_.size(); ++i) {
       const std::string& header = deciding_headers_[i];
@@ -120,6 +121,7 @@ class Snapshot {
   mutable std::size_t next_match_ = 0;
   std::vector<std::string> identity_headers_, deciding_headers_;  // the latter by length
   std::uint64_t own_lengths_ = 0;            // bit n: an identity header has n bytes; the last bit: that many or more
+  std::uint64_t lengths_ = 0;                // the same for those and the deciding ones
   std::array<std::size_t, 64> by_length_{};  // the first deciding header of n bytes; of the last: that many or more
   std::vector<double> stale_from_;           // by provider, unix seconds
 };
