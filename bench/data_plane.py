@@ -66,7 +66,7 @@ class Row:
 
     def json(self) -> dict:
         low, high = self.mean() - self.half_width(), self.mean() + self.half_width()
-        return {"what": self.what, "value": self.mean(), "spread": [low, high], "unit": self.unit, **({} if self.bar is None else {"bar": self.bar, "holds": self.holds()}),
+        return {"what": self.what, "value": self.mean(), "spread": [low, high], "unit": self.unit, "bar": self.bar, "holds": self.holds(),
                 "rounds": len(self.values), **({} if self.measured() else {"note": "not measured: the interval is too wide"})}
 
 

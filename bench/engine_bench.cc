@@ -72,7 +72,7 @@ void worst(benchmark::State& state) {
 
 BENCHMARK(hit)->Arg(10)->Arg(1000)->Arg(10000);
 BENCHMARK(miss)->Arg(10)->Arg(1000)->Arg(10000);
-BENCHMARK(worst)->Arg(10)->Arg(1000);
+BENCHMARK(worst)->Arg(10)->Arg(1000)->Arg(10000);
 
 }  // namespace
 }  // namespace meshauth::bench

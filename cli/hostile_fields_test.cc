@@ -97,8 +97,7 @@ bool holds_text(const json& value, const std::string& text) {
 }
 
 /// auth.conf has this value's own line and nothing else that is new.
-void check_directives(const Rendered& now, const Rendered& right, const std::string& value) {
-  CHECK(render::testing::structure(now.directives) == render::testing::structure(right.directives));
+void check_lines(const Rendered& now, const Rendered& right, const std::string& value) {
   for (const auto& one : now.directives) {
     CHECK(one.words.size() == 3);
     CHECK(one.words.front() == "proxy_set_header");
@@ -144,7 +143,10 @@ class FieldTest {
       CHECK(now.directives.empty());
       return false;
     }
-    check_directives(now, right_, value);
+    check_lines(now, right_, value);
+    // Another name that is one: whatever refers to the object by the old one does not find it.
+    if (leaf_.field.starts_with("metadata.")) return false;
+    CHECK(render::testing::structure(now.directives) == render::testing::structure(right_.directives));
     CHECK(same_shape(now.policy, right_.policy));
     CHECK(same_shape(now.jwks, right_.jwks));
     if (in_bundle_) CHECK((holds_text(now.policy, value) || holds_text(now.jwks, value)));

@@ -8,7 +8,8 @@ room's library, and the tests run on it, those that the list's OPTIONS leave. A 
 no longer in the file, fails. The sources stay as they are.
 
 A list with MODULE is of an nginx module: each of its mutants is linked into a module of its own, and names the tests of
-pytest, in the folder TESTS, that must notice it. All tests have to pass on what is not spoilt, which is seen first.
+pytest, in the folder TESTS, that must notice it. One with VARIABLE, too, is of files that are read: that variable of the
+environment names the folder where the tests find them. All tests have to pass on what is not spoilt, which is seen first.
 """
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ import json
 import os
 import runpy
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,7 +40,7 @@ class Room:
         self.mutants: list[tuple[str, ...]] = listed["MUTANTS"]
         self.environment = {**os.environ, **listed.get("ENVIRONMENT", {})}
         self.options: list[str] = listed.get("OPTIONS", [])
-        self.module, self.tests = listed.get("MODULE"), listed.get("TESTS")
+        self.module, self.tests, self.variable = listed.get("MODULE"), listed.get("TESTS"), listed.get("VARIABLE")
         self.target = self.module or f"test/{listed.get('PROGRAM', path.replace('/', '_') + '_test')}"
         self.commands = {
             Path(entry["directory"], entry["file"]).resolve(): shlex.split(entry["command"])
@@ -93,6 +95,11 @@ class Room:
         if text.count(old) != 1:
             return f"{name} has the text {text.count(old)} times: {old}"
         with tempfile.TemporaryDirectory() as folder:
+            if self.variable:
+                place = shutil.copytree(self.folder, Path(folder, "spoilt"))
+                place.chmod(0o755)
+                (place / name).write_text(text.replace(old, new))
+                return self.tested(self.build / self.module, mutant[4], more={self.variable: str(place)})
             spoilt, made, program = (Path(folder, part) for part in (name, name + ".o", "test"))
             spoilt.write_text(text.replace(old, new))
             if complaint := self.compile(source, spoilt, made):
@@ -105,11 +112,11 @@ class Room:
         code, _ = self._run_tests([str(program), "--abort-after=1", *self.options], self.environment)
         return "" if code != 0 else "no test catches it"
 
-    def tested(self, module: Path, which: str, wanted: int = NOTICED) -> str:
+    def tested(self, module: Path, which: str, wanted: int = NOTICED, more: dict[str, str] | None = None) -> str:
         """Runs the tests `which` (a file, and options of pytest) on the module; "" if they end as is wanted."""
         file, *options = shlex.split(which)
         pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", str(REPO / self.tests / file), *options]
-        environment = {**self.environment, "MESH_AUTH_BUILD": str(self.build), "MESH_AUTH_MODULE": str(module)}
+        environment = {**self.environment, **(more or {}), "MESH_AUTH_BUILD": str(self.build), "MESH_AUTH_MODULE": str(module)}
         code, out = self._run_tests(pytest, environment)
         if code == wanted or (code is None and wanted == NOTICED):
             return ""

@@ -43,7 +43,9 @@ mutants() {
   for room in sidecar/nginx sidecar/agent; do
     tools/mutants.py build "$room"
   done
-  E2E_PARTS=python e2e/tools.sh python tools/mutants.py build sidecar/nginx/module
+  for room in sidecar/nginx/module templates; do
+    E2E_PARTS=python e2e/tools.sh python tools/mutants.py build "$room"
+  done
 }
 
 memory() { soak "${STEADY:-1000}"; }

@@ -144,7 +144,8 @@ inline Leaf leaf_of(const std::string& kind, const Steps& steps, const std::vect
   throw std::runtime_error("no object in crds/testdata/accept has " + name);
 }
 
-/// Every string in the schemas of both specs; throws for one that no object of crds/testdata/accept has.
+/// Every string in the schemas of both specs, and what an object is called; throws for one that no object of
+/// crds/testdata/accept has.
 inline std::vector<Leaf> schema_leaves() {
   const std::vector<json> objects = accepted_objects();
   std::vector<Leaf> out;
@@ -159,6 +160,14 @@ inline std::vector<Leaf> schema_leaves() {
       out.push_back(out.back());
       out.back().name += " (the member's name)";
       out.back().key = true;
+    }
+    for (const char* name : {"name", "namespace"}) {
+      Leaf leaf = out.back();
+      leaf.field = std::string("metadata.") + name;
+      leaf.name = crd["spec"]["names"]["kind"].get<std::string>() + " " + leaf.field;
+      leaf.at = json::json_pointer() / "metadata" / name;
+      leaf.key = false;
+      out.push_back(leaf);
     }
   }
   return out;

@@ -192,6 +192,7 @@ Result<PlusText> plus_with(const std::string& value) {
   model::To to;
   to.methods = to.not_methods = {value};
   to.paths = to.not_paths = {"/" + value};
+  to.hosts = to.not_hosts = {value};
   model::AccessPolicy policy;
   policy.meta = {"shop", "p", "u", 1};
   policy.rules = {{value, model::Action::Allow, {from}, {to}, {}}};

@@ -114,6 +114,34 @@ TEST_CASE("bundles arrive over TLS, acks and reports go back") {
   CHECK(report->unknown_kids == std::vector<bundle::UnknownKid>{{"src", "kid-1"}});
 }
 
+TEST_CASE("reports go at most once a second, and of the kids that came meanwhile the last") {
+  Fleet fleet;
+  Side side(fleet);
+  REQUIRE(side.await_state("up"));
+  const auto report_kid = [&](const char* kid) {
+    side.post([&side, kid] {
+      engine::WorkerReport report;
+      report.event = engine::WorkerEvent::unknown_kid;
+      report.source = "src";
+      report.kid = kid;
+      side.poster.reports().add(report);
+      side.poster.wake();
+    });
+  };
+  const auto with_kid = [&](const char* kid) {
+    return fleet.reports.await([kid](const bundle::Report& r) {
+      return r.unknown_kids == std::vector<bundle::UnknownKid>{{"src", kid}};
+    });
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  report_kid("kid-1");
+  REQUIRE(with_kid("kid-1"));
+  report_kid("kid-2");
+  report_kid("kid-3");
+  REQUIRE(with_kid("kid-3"));
+  CHECK(std::chrono::steady_clock::now() - begin >= 1s);
+}
+
 TEST_CASE("an operator that goes and comes back is found again, and hears an ack of meanwhile") {
   Fleet fleet;
   Side side(fleet);

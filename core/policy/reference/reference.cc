@@ -47,6 +47,13 @@ bool scopes_hold(const model::From& from, const Identity& identity) {
 
 // Requests.
 
+/// By the widest that it holds.
+const char* form_of(const std::string& pattern) {
+  if (pattern.find("**") != pattern.npos) return "path **";
+  if (pattern.find('*') != pattern.npos) return "path *";
+  return pattern.find('{') != pattern.npos ? "path {name}" : "path of names";
+}
+
 /// Each way that the request fits `to` of the rule: how its path is bound.
 std::vector<Binding> bindings(const model::Rule& rule, const Request& request) {
   std::vector<Binding> out;
@@ -64,6 +71,7 @@ std::vector<Binding> bindings(const model::Rule& rule, const Request& request) {
     if (to.paths.empty()) out.emplace_back();
     for (const auto& pattern : to.paths) {
       const auto binding = path_binding(pattern, request.segments);
+      hit(form_of(pattern), binding.has_value());
       if (hit("paths", binding.has_value())) out.push_back(*binding);
     }
   }
@@ -113,9 +121,10 @@ FromAnswer ask_from(const Policy& policy, const model::Rule& rule, const Caller&
   if (rule.from.empty()) match_everyone();
   for (const auto& from : rule.from) {
     if (from.anyone) {
+      hit("anyone", true);
       match_everyone();
     } else if (policy.unresolved.count(from.provider->id()) > 0) {
-      if (rule.action == Action::Deny) match_everyone();
+      if (hit("unresolved", rule.action == Action::Deny)) match_everyone();
     } else {
       out.token_helps = true;
       for (const auto& identity : caller.identities) {

@@ -6,7 +6,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from harness import BUILD, NGINX, NGINX_ENVIRONMENT, REPOSITORY, SLOWNESS, WORKLOAD, free_port, wait_until
+from harness import BUILD, NGINX, NGINX_ENVIRONMENT, TEMPLATES, SLOWNESS, WORKLOAD, free_port, wait_until
 
 FLAVOURS = ["Module", "AuthRequest"]
 AGENT = BUILD / "bin" / "mesh-auth-agent"
@@ -44,7 +44,7 @@ class AskedAgent:
         (root / "token").write_text("a-secret-of-more-than-16-bytes\n")
         self.argv = [AGENT, "--flavour=AuthRequest", f"--workload={WORKLOAD}", f"--operator=https://127.0.0.1:{free_port()}",
                      f"--token-file={root}/token", f"--trust={folder.trust}", f"--bundle-dir={folder.path}", f"--work-dir={self.work}",
-                     f"--templates={REPOSITORY}/templates", f"--health-listen=127.0.0.1:{self.health}", f"--nginx={NGINX}",
+                     f"--templates={TEMPLATES}", f"--health-listen=127.0.0.1:{self.health}", f"--nginx={NGINX}",
                      f"--map=127.0.0.1:{free_port()}:1", "--workers=1", "--log-format=json", *flags]  # fmt: skip
         self.process = None
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+TEMPLATES = Path(os.environ.get("MESH_AUTH_TEMPLATES", REPOSITORY / "templates"))
 BUILD = Path(os.environ.get("MESH_AUTH_BUILD", REPOSITORY / "build"))
 MODULE = Path(os.environ.get("MESH_AUTH_MODULE", BUILD / "modules" / "ngx_http_mesh_auth_module.so"))
 TOOL = BUILD / "test" / "mesh-auth-bundle-tool"

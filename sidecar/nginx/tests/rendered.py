@@ -6,9 +6,8 @@ import os
 import re
 
 from flavours import AskedAgent
-from harness import MODULE, REPOSITORY, WORKLOAD, Nginx, free_port, wait_until
+from harness import MODULE, TEMPLATES, WORKLOAD, Nginx, free_port, wait_until
 
-TEMPLATES = REPOSITORY / "templates"
 # What was decided, told in each answer: an answer and its decision cannot be mixed up.
 DECIDED = "$mesh_auth_decision;$mesh_auth_reason;$mesh_auth_policy;$mesh_auth_rule;$mesh_auth_audit_decision;$mesh_auth_audit_rule"
 SHOW = f'add_header X-Decided "{DECIDED}" always;'

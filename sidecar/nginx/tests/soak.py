@@ -54,6 +54,7 @@ VALGRIND = ["valgrind", "--trace-children=yes", "--leak-check=full", "--show-lea
 VALGRIND += ["--errors-for-leak-kinds=none"]  # nginx and what it loads lose some when they begin: ours are looked for below
 WEBSOCKET_KEY = Key("w1")
 TUNNELS = 40  # that stand at once
+LEAST_RAN = 0.75  # of the swaps: where two follow each other at once, nobody runs the first
 GROWTH = 1.05  # memory after all steady swaps, against that after the first tenth
 
 
@@ -274,9 +275,13 @@ class Soak:
             if self.application.faults:
                 raise AssertionError(self.application.faults)
         self.drained()
+        self.forget()
+        ran, asked = self.counted["swaps that a worker ran"], self.counted["swaps"]
+        assert ran >= asked * LEAST_RAN, f"of {asked} swaps workers ran {ran}"
 
     def forget(self):
         """Of requests and reports that nobody looks at again only the number stays."""
+        self.counted["swaps that a worker ran"] += sum(r is not None and r["type"] == "swapped" for r in self.agent.reports)
         for kept in (self.application.requests, self.agent.reports):
             for number in range(len(kept)):
                 kept[number] = None
@@ -339,6 +344,8 @@ class Soak:
             lost = [part for part in text.split("\n\n") if "definitely lost in loss record" in part and re.search("meshauth::|mesh_auth", part)]
             problems += [f"{file.name}:\n{part}" for part in lost]
             self.counted["processes under Valgrind"] += 1
+        if harness.Nginx.wrapper and self.counted["processes under Valgrind"] <= self.counted["reloads"]:
+            problems.append(f"{self.counted['processes under Valgrind']} processes ran under Valgrind, after {self.counted['reloads']} reloads")
         return problems
 
 

@@ -61,6 +61,13 @@ def test_an_application_s_orders_to_nginx_are_passed_on_and_never_followed(begin
     assert [got.target for got in application.requests] == [b"/public/x"]
 
 
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_the_host_is_the_client_s_with_its_port(begin, application, flavour):
+    assert begin(flavour).request("/public/x", host="H.Test:8080").status == 200
+    (got,) = application.requests
+    assert got.all(b"host") == [b"H.Test:8080"]
+
+
 @contextlib.contextmanager
 def upgrade(nginx, token=None, target="/ws", to="websocket", connection="Upgrade"):
     """A connection that asks for another protocol, and the answer."""
