@@ -59,7 +59,7 @@ void add_issuers(HostileList& out) {
       {"iss-other-case-member", "RFC 7519 section 4", Reason::issuer_unknown, claims(R"("iss")", R"("Iss")"), {}});
   out.push_back({"iss-in-header", "RFC 7519 section 5.3", Reason::issuer_unknown,
                  header_plus(R"("iss":"https://idp")", claims(R"("iss":"https://idp",)", "")),
-                 header_plus(R"("iss":"https://evil")")});
+                 header_plus(R"("iss":"https://idp")")});
 }
 
 void add_tenants(HostileList& out) {
@@ -144,7 +144,7 @@ void add_times(HostileList& out) {
   add("exp-missing", "RFC 9068 section 2.2", Reason::exp_missing, claims(R"("exp":2000,)", ""));
   add("exp-other-case", "RFC 7519 section 4", Reason::exp_missing, claims(R"("exp")", R"("Exp")"));
   add("exp-in-header", "RFC 7519 section 5.3", Reason::exp_missing,
-      header_plus(R"("exp":2000)", claims(R"("exp":2000,)", "")));
+      header_plus(R"("exp":2000)", claims(R"("exp":2000,)", "")), header_plus(R"("exp":2000)"));
   add("exp-now", "RFC 7519 section 4.1.4", Reason::expired, claims("2000", "1000"), claims("2000", "1001"));
   add("exp-just-before-now", "RFC 7519 section 4.1.4", Reason::expired, claims("2000", "999.9"),
       claims("2000", "1000.1"));

@@ -114,51 +114,52 @@ std::string deep(std::size_t depth) {
 void add_texts(HostileList& out, const std::string& part, std::string Draft::*member) {
   const std::string good = Draft{}.*member;
   const std::string open = good.substr(0, good.size() - 1);
-  const std::tuple<std::string, Reason, std::string> cases[] = {
-      {"empty", Reason::json_invalid, ""},
-      {"array", Reason::json_invalid, "[" + good + "]"},
-      {"string", Reason::json_invalid, R"("text")"},
-      {"number", Reason::json_invalid, "1"},
-      {"null", Reason::json_invalid, "null"},
-      {"two-objects", Reason::json_invalid, good + good},
-      {"object-and-garbage", Reason::json_invalid, good + "x"},
-      {"object-and-nul", Reason::json_invalid, good + '\0'},
-      {"garbage-and-object", Reason::json_invalid, "x" + good},
-      {"byte-order-mark", Reason::json_invalid, "\xef\xbb\xbf" + good},
-      {"utf-16", Reason::json_invalid, std::string("\xff\xfe{\0}\0", 6)},
-      {"trailing-comma", Reason::json_invalid, open + ",}"},
-      {"comment", Reason::json_invalid, "/**/" + good},
-      {"line-comment", Reason::json_invalid, good + "//"},
-      {"single-quotes", Reason::json_invalid, open + ",'x':1}"},
-      {"bare-name", Reason::json_invalid, open + ",x:1}"},
-      {"nan", Reason::json_invalid, open + ",\"x\":NaN}"},
-      {"infinity", Reason::json_invalid, open + ",\"x\":Infinity}"},
-      {"leading-zero", Reason::json_invalid, open + ",\"x\":01}"},
-      {"hexadecimal", Reason::json_invalid, open + ",\"x\":0x1}"},
-      {"control-character", Reason::json_invalid, open + ",\"x\":\"\x01\"}"},
-      {"newline-in-string", Reason::json_invalid, open + ",\"x\":\"\n\"}"},
-      {"bad-escape", Reason::json_invalid, open + R"(,"x":"\a"})"},
-      {"lone-high-surrogate", Reason::json_invalid, open + R"(,"x":"\ud800"})"},
-      {"lone-low-surrogate", Reason::json_invalid, open + R"(,"x":"\udc00"})"},
-      {"invalid-utf-8", Reason::json_invalid, open + ",\"x\":\"\xff\"}"},
-      {"overlong-utf-8", Reason::json_invalid, open + ",\"x\":\"\xc0\x80\"}"},
-      {"surrogate-in-utf-8", Reason::json_invalid, open + ",\"x\":\"\xed\xa0\x80\"}"},
-      {"cut", Reason::json_invalid, open},
-      {"unclosed-string", Reason::json_invalid, open + R"(,"x":"y)"},
-      {"depth-33", Reason::json_too_deep, open + ",\"x\":" + deep(32) + "}"},
-      {"depth-1000", Reason::json_too_deep, open + ",\"x\":" + deep(1000) + "}"},
-      {"depth-of-arrays", Reason::json_too_deep, deep(500)},
-      {"twice", Reason::json_duplicate, open + R"(,"x":1,"x":1})"},
-      {"twice-escaped", Reason::json_duplicate, open + R"(,"x":1,"\u0078":1})"},
-      {"twice-nested", Reason::json_duplicate, open + R"(,"x":{"y":1,"y":2}})"},
-      {"twice-in-list", Reason::json_duplicate, open + R"(,"x":[{"y":1,"y":2}]})"},
-      {"twice-empty-name", Reason::json_duplicate, open + R"(,"":1,"":2})"},
+  const auto with = [&](const std::string& value) { return open + ",\"x\":" + value + "}"; };
+  // What is wrong, and what would be right.
+  const std::tuple<std::string, Reason, std::string, std::string> cases[] = {
+      {"empty", Reason::json_invalid, "", good},
+      {"array", Reason::json_invalid, "[" + good + "]", good},
+      {"string", Reason::json_invalid, R"("text")", good},
+      {"number", Reason::json_invalid, "1", good},
+      {"null", Reason::json_invalid, "null", good},
+      {"two-objects", Reason::json_invalid, good + good, good},
+      {"object-and-garbage", Reason::json_invalid, good + "x", good},
+      {"object-and-nul", Reason::json_invalid, good + '\0', good},
+      {"garbage-and-object", Reason::json_invalid, "x" + good, good},
+      {"byte-order-mark", Reason::json_invalid, "\xef\xbb\xbf" + good, good},
+      {"utf-16", Reason::json_invalid, std::string("\xff\xfe{\0}\0", 6), good},
+      {"trailing-comma", Reason::json_invalid, open + ",}", good},
+      {"comment", Reason::json_invalid, "/**/" + good, good},
+      {"line-comment", Reason::json_invalid, good + "//", good},
+      {"single-quotes", Reason::json_invalid, open + ",'x':1}", with("1")},
+      {"bare-name", Reason::json_invalid, open + ",x:1}", with("1")},
+      {"nan", Reason::json_invalid, with("NaN"), with("0")},
+      {"infinity", Reason::json_invalid, with("Infinity"), with("0")},
+      {"leading-zero", Reason::json_invalid, with("01"), with("1")},
+      {"hexadecimal", Reason::json_invalid, with("0x1"), with("0")},
+      {"control-character", Reason::json_invalid, with("\"\x01\""), with(R"("\u0001")")},
+      {"newline-in-string", Reason::json_invalid, with("\"\n\""), with(R"("\n")")},
+      {"bad-escape", Reason::json_invalid, with(R"("\a")"), with(R"("\b")")},
+      {"lone-high-surrogate", Reason::json_invalid, with(R"("\ud800")"), with(R"("\ud800\udc00")")},
+      {"lone-low-surrogate", Reason::json_invalid, with(R"("\udc00")"), with(R"("\ud800\udc00")")},
+      {"invalid-utf-8", Reason::json_invalid, with("\"\xff\""), with("\"\xc3\xbf\"")},
+      {"overlong-utf-8", Reason::json_invalid, with("\"\xc0\x80\""), with("\"\xc2\x80\"")},
+      {"surrogate-in-utf-8", Reason::json_invalid, with("\"\xed\xa0\x80\""), with("\"\xee\xa0\x80\"")},
+      {"cut", Reason::json_invalid, open, good},
+      {"unclosed-string", Reason::json_invalid, open + R"(,"x":"y)", with(R"("y")")},
+      {"depth-33", Reason::json_too_deep, with(deep(32)), with(deep(31))},
+      {"depth-1000", Reason::json_too_deep, with(deep(1000)), with(deep(31))},
+      {"depth-of-arrays", Reason::json_too_deep, deep(500), good},
+      {"twice", Reason::json_duplicate, with(R"(1,"x":1)"), with(R"(1,"y":1)")},
+      {"twice-escaped", Reason::json_duplicate, with(R"(1,"\u0078":1)"), with(R"(1,"\u0079":1)")},
+      {"twice-nested", Reason::json_duplicate, with(R"({"y":1,"y":2})"), with(R"({"y":1,"z":2})")},
+      {"twice-in-list", Reason::json_duplicate, with(R"([{"y":1,"y":2}])"), with(R"([{"y":1,"z":2}])")},
+      {"twice-empty-name", Reason::json_duplicate, open + R"(,"":1,"":2})", open + R"(,"":1,"y":2})"},
   };
-  for (const auto& [name, reason, text] : cases) {
-    Draft draft;
+  for (const auto& [name, reason, text, right] : cases) {
+    Draft draft, twin;
     draft.*member = text;
-    Draft twin;
-    twin.*member = open + ",\"x\":" + deep(31) + "}";
+    twin.*member = right;
     out.push_back(
         {"json-" + part + "-" + name, "RFC 8259, RFC 7515 section 4, RFC 8725 section 2.6", reason, draft, twin});
   }
