@@ -14,6 +14,7 @@ using testing::decide;
 using testing::make_policy;
 
 constexpr std::uint16_t kFirst = 1000, kEach = 48;  // two lists of them are more than a filter keeps
+constexpr std::uint16_t kLast = kFirst + 2 * kEach;
 
 /// `count` ports from the first on.
 json ports(std::uint16_t first, std::uint16_t count = kEach) {
@@ -40,7 +41,7 @@ TEST_CASE("of more ports than a filter keeps each is still allowed where it is n
   const Engine engine = engine_of({{{"paths", {"/low"}}, {"ports", ports(kFirst)}},
                                    {{"paths", {"/high"}}, {"ports", ports(kFirst + kEach)}},
                                    {{"paths", {"/any"}}}});
-  for (std::uint16_t port = kFirst - 1; port <= kFirst + 2 * kEach; ++port) {
+  for (std::uint16_t port = kFirst - 1; port <= kLast; ++port) {
     CAPTURE(port);
     CHECK(allowed(engine, "/low", port) == (port >= kFirst && port < kFirst + kEach));
     CHECK(allowed(engine, "/high", port) == (port >= kFirst + kEach && port < kFirst + 2 * kEach));
@@ -51,7 +52,7 @@ TEST_CASE("of more ports than a filter keeps each is still allowed where it is n
 TEST_CASE("of more ports than a filter keeps each is still refused where it is excluded") {
   const Engine engine = engine_of({{{"paths", {"/low"}}, {"notPorts", ports(kFirst)}},
                                    {{"paths", {"/high"}}, {"notPorts", ports(kFirst + kEach)}}});
-  for (std::uint16_t port = kFirst - 1; port <= kFirst + 2 * kEach; ++port) {
+  for (std::uint16_t port = kFirst - 1; port <= kLast; ++port) {
     CAPTURE(port);
     CHECK(allowed(engine, "/low", port) == (port < kFirst || port >= kFirst + kEach));
     CHECK(allowed(engine, "/high", port) == (port < kFirst + kEach || port >= kFirst + 2 * kEach));
