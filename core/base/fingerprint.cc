@@ -85,13 +85,14 @@ namespace {
 
 #define MESH_AUTH_CARRYLESS gnu::target("avx2,pclmul,vpclmulqdq")
 
+constexpr int kSecondTimesFirst = 0x10;  // words of each lane
+
 /// Both sums of CLNH, each in two lanes: of the even steps and of the odd ones.
 struct CarrylessSums {
   __m256i one, other;
 
   /// Two steps.
   [[MESH_AUTH_CARRYLESS, gnu::always_inline]] void add(const std::uint64_t* key, __m256i text) noexcept {
-    constexpr int kSecondTimesFirst = 0x10;
     const __m256i a = _mm256_xor_si256(text, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(key)));
     const __m256i b = _mm256_xor_si256(text, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(key + 2)));
     one = _mm256_xor_si256(one, _mm256_clmulepi64_epi128(a, a, kSecondTimesFirst));
@@ -99,7 +100,6 @@ struct CarrylessSums {
   }
   /// One step.
   [[MESH_AUTH_CARRYLESS, gnu::always_inline]] void add(const std::uint64_t* key, Words words) noexcept {
-    constexpr int kSecondTimesFirst = 0x10;
     const __m128i text = _mm_set_epi64x(static_cast<long long>(words.second), static_cast<long long>(words.first));
     const __m128i a = _mm_xor_si128(text, _mm_loadu_si128(reinterpret_cast<const __m128i*>(key)));
     const __m128i b = _mm_xor_si128(text, _mm_loadu_si128(reinterpret_cast<const __m128i*>(key + 2)));

@@ -110,6 +110,7 @@ class Soak:
         self.client, self.http2 = RawClient(self.nginx.port), h2.H2Client(self.nginx.ports["h2"])
         self.log = rendered.DecidedLog(root)
         self.slow, self.tunnels = [], []
+        self.swapped = False  # since the last count
         self.counted = Counter()
         self.may_reach = 0  # requests that were allowed, or whose answer nobody read
 
@@ -230,15 +231,23 @@ class Soak:
 
     def swap(self):
         """To another of the revisions; often before the one before was read."""
+        self.count_swap()
         self.current = self.rnd.choice([one for one in self.revisions if one != self.current])
         self.folder.point_to(self.current)
         self.counted["swaps"] += 1
+        self.swapped = True
         if self.rnd.random() < 0.5:
             pids = set(self.nginx.workers())
             wait_until(lambda: self.agent.running(self.current) & pids, "the swap")
 
+    def count_swap(self):
+        """Before the next change: did a worker run what the last swap was to?"""
+        self.counted["swaps that a worker ran"] += self.swapped and bool(self.agent.running(self.current))
+        self.swapped = False
+
     def reload(self):
         """nginx gets the other auth.conf; workers of before end once their requests have."""
+        self.count_swap()
         old = set(self.nginx.workers())
         self.identity ^= 1
         conf, place = self.identities[self.identity], self.root / "agent"
@@ -274,14 +283,13 @@ class Soak:
                 self.forget()
             if self.application.faults:
                 raise AssertionError(self.application.faults)
+        self.count_swap()
         self.drained()
-        self.forget()
         ran, asked = self.counted["swaps that a worker ran"], self.counted["swaps"]
         assert ran >= asked * LEAST_RAN, f"of {asked} swaps workers ran {ran}"
 
     def forget(self):
         """Of requests and reports that nobody looks at again only the number stays."""
-        self.counted["swaps that a worker ran"] += sum(r is not None and r["type"] == "swapped" for r in self.agent.reports)
         for kept in (self.application.requests, self.agent.reports):
             for number in range(len(kept)):
                 kept[number] = None
@@ -344,7 +352,7 @@ class Soak:
             lost = [part for part in text.split("\n\n") if "definitely lost in loss record" in part and re.search("meshauth::|mesh_auth", part)]
             problems += [f"{file.name}:\n{part}" for part in lost]
             self.counted["processes under Valgrind"] += 1
-        if harness.Nginx.wrapper and self.counted["processes under Valgrind"] <= self.counted["reloads"]:
+        if harness.Nginx.wrapper[:1] == ("valgrind",) and self.counted["processes under Valgrind"] <= self.counted["reloads"]:
             problems.append(f"{self.counted['processes under Valgrind']} processes ran under Valgrind, after {self.counted['reloads']} reloads")
         return problems
 
