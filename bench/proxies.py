@@ -142,13 +142,13 @@ class Stand:
 
     # --- ours: the agent with its nginx, as shipped
 
-    def sidecar(self, flavour: str = "Module") -> Proxy:
+    def sidecar(self, flavour: str = "Module", templates: Path = REPO / "templates") -> Proxy:
         """Flavour Module: only nginx's time counts, since the agent has no part in a request. AuthRequest: both."""
         port, place = free_port(), self.place()
         (place / "token").write_text("a-secret-of-more-than-16-bytes\n")
         argv = [BUILD / "bin" / "mesh-auth-agent", f"--flavour={flavour}", "--workload=shop/orders", f"--operator=https://127.0.0.1:{free_port()}",
                 f"--token-file={place}/token", f"--trust={self.folder}/trust.json", f"--bundle-dir={self.folder}/bundle",
-                f"--work-dir={place}/work", f"--templates={REPO}/templates", "--workers=1", f"--module={MODULE}",
+                f"--work-dir={place}/work", f"--templates={templates}", "--workers=1", f"--module={MODULE}",
                 f"--health-listen=127.0.0.1:{free_port()}", f"--map=127.0.0.1:{port}:{self.backend}"]
         proxy = Proxy(argv, port, place, PROXY_CORE, whole=True)
         self._await_answer(proxy)
@@ -158,6 +158,17 @@ class Stand:
 
     def ours(self) -> Proxy:
         return self.sidecar()
+
+    def ours_with_log_phase(self) -> Proxy:
+        """As plain nginx runs it: for each request, also where the condition of the access_log says no."""
+        templates = self.folder / "templates"
+        if not templates.exists():
+            shutil.copytree(REPO / "templates", templates)
+            file, line = templates / "nginx.conf.mustache", "    mesh_auth_log_phase needed;\n"
+            if line not in (text := file.read_text()):
+                raise RuntimeError(f"{file.name} says no mesh_auth_log_phase")
+            file.write_text(text.replace(line, ""))
+        return self.sidecar(templates=templates)
 
     def auth_request(self) -> Proxy:
         """nginx's auth_request and a local service: our agent, which decides with the same engine."""

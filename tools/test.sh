@@ -110,7 +110,7 @@ module_soak() {
   local asan=build/soak-asan.log valgrind=build/soak-valgrind.log lanes=() lane failed=0
   REQUESTS=100000 tools/soak.sh asan >"$asan" 2>&1 &
   lanes+=($!)
-  { REQUESTS=10000 SWAPS=100 RELOADS=10 tools/soak.sh valgrind &&
+  { REQUESTS=10000 tools/soak.sh valgrind &&
     REQUESTS=1000 SWAPS=20 RELOADS=2 tools/soak.sh memory; } >"$valgrind" 2>&1 &
   lanes+=($!)
   for lane in "${lanes[@]}"; do wait "$lane" || failed=1; done

@@ -53,7 +53,7 @@ struct Sums {
 
 }  // namespace
 
-void FingerprintSum::add_products(std::string_view text) noexcept {
+[[gnu::hot]] void FingerprintSum::add_products(std::string_view text) noexcept {
   const char* at = text.data();
   std::size_t left = text.size();
   if (left == 0) return;
@@ -68,7 +68,7 @@ void FingerprintSum::add_products(std::string_view text) noexcept {
   other_ = sums.other;
 }
 
-void FingerprintSum::finish_products(const FingerprintKey::Head& head) noexcept {
+[[gnu::hot]] void FingerprintSum::finish_products(const FingerprintKey::Head& head) noexcept {
   Sums sums{one_, other_};
   for (std::size_t i = 0; i < head.size(); i += 2) sums.add(head_ + i, {head[i], head[i + 1]});
   one_ = sums.one;
@@ -119,7 +119,7 @@ struct CarrylessSums {
 
 }  // namespace
 
-[[MESH_AUTH_CARRYLESS]] void FingerprintSum::add_carryless(std::string_view text) noexcept {
+[[MESH_AUTH_CARRYLESS, gnu::hot]] void FingerprintSum::add_carryless(std::string_view text) noexcept {
   const char* at = text.data();
   std::size_t left = text.size();
   if (left == 0) return;
@@ -139,7 +139,7 @@ struct CarrylessSums {
   CarrylessSums::add_to(other_, sums.other);
 }
 
-[[MESH_AUTH_CARRYLESS]] void FingerprintSum::finish_carryless(const FingerprintKey::Head& head) noexcept {
+[[MESH_AUTH_CARRYLESS, gnu::hot]] void FingerprintSum::finish_carryless(const FingerprintKey::Head& head) noexcept {
   CarrylessSums sums{_mm256_setzero_si256(), _mm256_setzero_si256()};
   for (std::size_t i = 0; i < head.size(); i += 2) sums.add(head_ + i, Words{head[i], head[i + 1]});
   CarrylessSums::add_to(one_, sums.one);
@@ -160,7 +160,7 @@ void FingerprintSum::finish_carryless(const FingerprintKey::Head& head) noexcept
 
 #endif
 
-Fingerprint FingerprintSum::finish(const FingerprintKey::Head& head) noexcept {
+[[gnu::hot]] Fingerprint FingerprintSum::finish(const FingerprintKey::Head& head) noexcept {
   carryless_ ? finish_carryless(head) : finish_products(head);
   const auto half = [](Wide sum, int shift) { return static_cast<std::uint64_t>(sum >> shift); };
   return {half(one_, 0), half(one_, 64), half(other_, 0), half(other_, 64)};

@@ -19,12 +19,19 @@ std::uint64_t load_word(const char* at) noexcept {
 /// Of texts of one size. For short ones that are looked at by every request: std::memcmp is one more cold call.
 inline bool equal_bytes(std::string_view a, std::string_view b) noexcept {
   const char *at = a.data(), *other = b.data();
-  std::size_t left = a.size();
-  for (; left >= 8; left -= 8, at += 8, other += 8) {
-    if (load_word<std::uint64_t>(at) != load_word<std::uint64_t>(other)) return false;
+  const std::size_t size = a.size();
+  const auto differ = [&]<class Word>(Word, std::size_t i) {
+    return load_word<Word>(at + i) != load_word<Word>(other + i);
+  };
+  if (size >= 8) {  // the last word overlaps the one before
+    for (std::size_t i = 0; i < size - 8; i += 8) {
+      if (differ(std::uint64_t{}, i)) return false;
+    }
+    return !differ(std::uint64_t{}, size - 8);
   }
-  for (; left > 0; --left) {
-    if (*at++ != *other++) return false;
+  if (size >= 4) return !differ(std::uint32_t{}, 0) && !differ(std::uint32_t{}, size - 4);
+  for (std::size_t i = 0; i < size; ++i) {
+    if (at[i] != other[i]) return false;
   }
   return true;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "core/base/mixing.h"
@@ -21,7 +22,7 @@ std::uint8_t bits_of(const Options& options) noexcept {
 }
 
 /// Of its size and its end: enough to tell most requests apart, since what is found is told apart by its fingerprint.
-std::uint64_t mixed_in(std::uint64_t hash, std::string_view text) noexcept {
+[[gnu::hot, gnu::noinline]] std::uint64_t mixed_in(std::uint64_t hash, std::string_view text) noexcept {
   std::uint64_t bytes = 0;
   if (text.size() >= sizeof bytes) {
     bytes = load_word<std::uint64_t>(text.data() + text.size() - sizeof bytes);
@@ -29,6 +30,12 @@ std::uint64_t mixed_in(std::uint64_t hash, std::string_view text) noexcept {
     for (const char c : text) bytes = bytes << 8 | static_cast<unsigned char>(c);
   }
   return mixed(hash ^ bytes, text.size());
+}
+
+/// That a request is kept in if it is free.
+constexpr std::size_t way_of(std::uint64_t hash) noexcept {
+  static_assert(kWays == 16);
+  return hash >> 60;
 }
 
 constexpr std::uint8_t tag_of(std::uint64_t hash) noexcept {
@@ -93,7 +100,7 @@ AnswerCache::Ref::Ref(Slots& slots, std::size_t slot) noexcept : slots_(&slots),
   ++slots.refs(slot);
   ++slots.all_refs;
 }
-AnswerCache::Ref::~Ref() {
+[[gnu::hot]] AnswerCache::Ref::~Ref() {
   if (slots_ == nullptr) return;
   const auto left = --slots_->refs(slot_);
   if (--slots_->all_refs == 0 || (left == 0 && slots_->empty(slot_))) last_of(*slots_, slot_);
@@ -120,7 +127,7 @@ AnswerCache::~AnswerCache() {
   static_cast<void>(slots_.release());
 }
 
-void AnswerCache::read(const Snapshot& snapshot, const HttpRequest& request, const Options& options) {
+[[gnu::hot]] void AnswerCache::read(const Snapshot& snapshot, const HttpRequest& request, const Options& options) {
   asked_.hash = 0;
   asked_.method = request.method;
   asked_.target = request.target;
@@ -146,7 +153,7 @@ void AnswerCache::read(const Snapshot& snapshot, const HttpRequest& request, con
   if (total <= kMaxHeaderValueBytes && kept <= kMostBytes) asked_.hash = hash | 1;
 }
 
-Fingerprint AnswerCache::fingerprint() const {
+[[gnu::hot]] Fingerprint AnswerCache::fingerprint() const {
   FingerprintSum sum(key_);
   sum.add(asked_.method);
   sum.add(asked_.target);
@@ -159,20 +166,19 @@ std::size_t AnswerCache::first_slot() const {
   return ((asked_.hash >> 32) & (slots_->sets.size() - 1)) * kWays;
 }
 
-AnswerCache::Ref AnswerCache::find(const Snapshot& snapshot, const HttpRequest& request, const Options& options,
-                                   double now) {
+[[gnu::hot]] AnswerCache::Ref AnswerCache::find(const Snapshot& snapshot, const HttpRequest& request,
+                                                const Options& options, double now) {
   key_.prefetch();
   read(snapshot, request, options);
   if (asked_.hash == 0) return {};
   Slots& slots = *slots_;
+  // Both are cold. Where the answer probably is needs no look at the set, and it comes while the fingerprint is made.
+  __builtin_prefetch(&slots.answers[first_slot() + way_of(asked_.hash)]);
   std::uint32_t ways = slots.sets[first_slot() / kWays].ways_of(tag_of(asked_.hash));
   if (ways == 0) return {};
-  // The answer is cold. It comes while the fingerprint is made.
-  const auto next = [&] { return first_slot() + static_cast<std::size_t>(std::countr_zero(ways)); };
-  __builtin_prefetch(&slots.answers[next()], 1);
   const Fingerprint wanted = fingerprint();
   for (; ways != 0; ways &= ways - 1) {
-    const std::size_t slot = next();
+    const std::size_t slot = first_slot() + static_cast<std::size_t>(std::countr_zero(ways));
     Answer& answer = slots.answers[slot];
     if (slots.empty(slot) || slots.refs(slot) == Set::kMostRefs || !same(answer.fingerprint, wanted)) continue;
     if (answer.version != snapshot.version() || now >= answer.until) continue;
@@ -201,16 +207,17 @@ void AnswerCache::keep(const Snapshot& snapshot, double now, const std::shared_p
     return slots.empty(slot) || answer.version != snapshot.version() || now >= answer.until;
   };
   // An old one, else one in turn: of those that no request holds.
-  std::size_t into = 0;
-  bool found = false;
-  for (std::size_t n = next_victim_++, end = n + kWays; n < end; ++n) {
-    const std::size_t slot = first_slot() + n % kWays;
-    if (slots.refs(slot) != 0 || (found && !old(slot))) continue;
-    into = slot;
-    found = true;
-    if (old(slot)) break;
-  }
+  const auto first_from = [&](std::size_t begin, const auto& fits) -> std::optional<std::size_t> {
+    for (std::size_t n = 0; n < kWays; ++n) {
+      const std::size_t slot = first_slot() + (begin + n) % kWays;
+      if (slots.refs(slot) == 0 && fits(slot)) return slot;
+    }
+    return std::nullopt;
+  };
+  auto found = first_from(way_of(asked_.hash), old);
+  if (!found) found = first_from(next_victim_++, [](std::size_t) { return true; });
   if (!found) return;
+  const std::size_t into = *found;
   if (!slots.empty(into)) drop(into);
   slots.answers[into] = {fingerprint(), snapshot.version(),
                          std::min(outcome->caller->expires, snapshot.next_stale(now))};

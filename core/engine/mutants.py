@@ -66,7 +66,7 @@ MUTANTS = [
     ("answer_cache.cc", "(index + 1) << 16 | ", "", "an answer for a header of another name"),
     ("answer_cache.cc", " || slots.refs(slot) == Set::kMostRefs", "", "more refs than can be counted"),
     ("answer_cache.cc", "!same(answer.fingerprint, wanted)", "answer.fingerprint[0] == 0", "an answer for whoever shares its place"),
-    ("answer_cache.cc", "if (slots.refs(slot) != 0 || (found", "if ((found", "a held answer becomes another one"),
+    ("answer_cache.cc", "if (slots.refs(slot) == 0 && fits(slot))", "if (fits(slot))", "a held answer becomes another one"),
     ("answer_cache.cc", "  if (slots_->refs(slot) == 0) slots_->outcomes[slot].reset();\n", "  slots_->outcomes[slot].reset();\n", "a held answer is freed"),
     ("answer_cache.cc", "  if (slots_->all_refs == 0) return;\n  slots_->orphaned = true;\n  static_cast<void>(slots_.release());\n", "", "a held answer does not outlive the cache"),
     ("answer_cache.cc", "if (index == Snapshot::kNoHeader) continue;", "if (index >= Snapshot::kOwnHeader) continue;", "an answer that leaves a header of ours where it is"),

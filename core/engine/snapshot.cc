@@ -108,8 +108,9 @@ void Snapshot::index_headers() {
   deciding_headers_.assign(names.begin(), names.end());
   std::stable_sort(deciding_headers_.begin(), deciding_headers_.end(),
                    [](const auto& a, const auto& b) { return a.size() < b.size(); });
-  by_length_.fill(deciding_headers_.size());
-  for (std::size_t i = deciding_headers_.size(); i-- > 0;) by_length_[length(deciding_headers_[i])] = i;
+  const auto number = [](std::size_t i) { return static_cast<std::uint16_t>(std::min<std::size_t>(i, 0xffff)); };
+  by_length_.fill(number(deciding_headers_.size()));
+  for (std::size_t i = deciding_headers_.size(); i-- > 0;) by_length_[length(deciding_headers_[i])] = number(i);
   for (const std::string& name : identity_headers_) own_lengths_ |= std::uint64_t{1} << length(name);
   lengths_ = own_lengths_;
   for (const std::string& name : deciding_headers_) lengths_ |= std::uint64_t{1} << length(name);

@@ -119,11 +119,12 @@ class Snapshot {
   std::shared_ptr<const policy::Match> anonymous_;
   mutable std::array<std::shared_ptr<const policy::Match>, 8> last_matches_;
   mutable std::size_t next_match_ = 0;
+  std::vector<double> stale_from_;                                // by provider, unix seconds
   std::vector<std::string> identity_headers_, deciding_headers_;  // the latter by length
-  std::uint64_t own_lengths_ = 0;            // bit n: an identity header has n bytes; the last bit: that many or more
-  std::uint64_t lengths_ = 0;                // the same for those and the deciding ones
-  std::array<std::size_t, 64> by_length_{};  // the first deciding header of n bytes; of the last: that many or more
-  std::vector<double> stale_from_;           // by provider, unix seconds
+  // Looked at for every header of every request, and therefore close together.
+  std::uint64_t own_lengths_ = 0;              // bit n: an identity header has n bytes; the last bit: that many or more
+  std::uint64_t lengths_ = 0;                  // the same for those and the deciding ones
+  std::array<std::uint16_t, 64> by_length_{};  // no deciding header before this one has n bytes; of the last: or more
 };
 
 /// Errors: jwks.json or policy.json that cannot be read, naming the file.

@@ -19,6 +19,7 @@ HealthAnswer Agent::Impl::answer(std::string_view path) {
   }
   if (path == "/healthz") return {200, "ok\n", false};
   if (path == "/readyz") {
+    if (stopping_) return {503, "stopping\n", false};
     return ready() ? HealthAnswer{200, "ok\n", false}
                    : HealthAnswer{503, "not every nginx worker has run a valid bundle yet\n", false};
   }

@@ -130,6 +130,7 @@ TEST_CASE("a request in flight ends well when the agent is stopped") {
   REQUIRE(f.application.await_slow());
   std::future<int> exit = std::async(std::launch::async, [&] { return f.program.stop(SIGTERM); });
   REQUIRE(f.program.await_refused());  // it listens no more
+  CHECK(f.program.health("/readyz").body == "stopping\n");
   f.application.finish_slow();
   CHECK(slow.get().status == 200);
   CHECK(exit.get() == 0);

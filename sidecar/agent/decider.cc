@@ -152,7 +152,8 @@ std::string Decider::answer_or_throw(std::string& head, double now) {
   add_caller(answer, outcome);
   add_path(answer, question->request.target);
   answer.add("WWW-Authenticate", engine::challenge(outcome, options_.resource_metadata));
-  const auto trace = nginx::trace_of(traceparent_of(question->headers), {random_(), random_(), random_()});
+  const auto trace =
+      nginx::trace_of(traceparent_of(question->headers)).value_or(nginx::new_trace({random_(), random_(), random_()}));
   answer.add("Mesh-Auth-Trace-Id", trace.trace_id());
   answer.add("Mesh-Auth-Traceparent", trace.traceparent());
   const bool sampled = std::uniform_real_distribution<>(0, 1)(random_) < options_.audit_allowed;

@@ -52,17 +52,26 @@ void write_hex(char* at, char* other, const TraceRandom& random) noexcept {
 
 }  // namespace
 
-Trace trace_of(std::string_view header, const TraceRandom& random) noexcept {
+std::optional<Trace> trace_of(std::string_view header) noexcept {
+  if (!is_valid(header)) return std::nullopt;
+  Trace out;
+  std::memcpy(out.text.data(), "00", 2);
+  std::memcpy(out.text.data() + 2, header.data() + 2, kLength - 2);
+  return out;
+}
+
+Trace new_trace(const TraceRandom& random) noexcept {
   Trace out;
   char* const text = out.text.data();
   std::memcpy(text, "00-00000000000000000000000000000000-0000000000000000-00", kLength);
-  if (is_valid(header)) {
-    std::memcpy(text + 2, header.data() + 2, kLength - 2);
-    return out;
-  }
   // The lowest bits keep an id from being all zero, which would be invalid.
   write_hex(text + 3, text + 36, {random[0], random[1] | 1, random[2] | 1});
   return out;
+}
+
+void NewTraces::make() noexcept {
+  for (Trace& each : made_) each = new_trace(ids_.next());
+  left_ = made_.size();
 }
 
 }  // namespace meshauth::nginx

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace meshauth::nginx {
@@ -35,8 +37,28 @@ class TraceIds {
   std::array<std::uint64_t, 2> states_;
 };
 
-/// header: the client's `traceparent`, empty if it has none. One that is valid passes on as it is (of a version after
-/// 00 the four known fields); else a new one is made of `random`, not sampled.
-Trace trace_of(std::string_view header, const TraceRandom& random) noexcept;
+/// header: the client's `traceparent`. One that is valid passes on as it is, of a version after 00 the four known
+/// fields. Nothing: it is not.
+std::optional<Trace> trace_of(std::string_view header) noexcept;
+
+/// Not sampled.
+Trace new_trace(const TraceRandom& random) noexcept;
+
+/// New ones, a few made at a time: what makes them is cold memory for whoever needs only one.
+class NewTraces {
+ public:
+  explicit NewTraces(const TraceIds& ids) noexcept : ids_(ids) {}
+  const Trace& next() noexcept {
+    if (left_ == 0) make();
+    return made_[--left_];
+  }
+
+ private:
+  void make() noexcept;
+
+  TraceIds ids_;
+  std::array<Trace, 16> made_{};
+  std::size_t left_ = 0;
+};
 
 }  // namespace meshauth::nginx

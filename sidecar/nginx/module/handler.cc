@@ -84,7 +84,7 @@ ngx_int_t send_grpc_status(ngx_http_request_t* r, int status) {
   return NGX_DONE;
 }
 
-ngx_int_t refuse(ngx_http_request_t* r, RequestState& state) {
+[[gnu::cold, gnu::noinline]] ngx_int_t refuse(ngx_http_request_t* r, RequestState& state) {
   const ngx_int_t status = state.outcome().status();
   if (!set_challenge(r, state)) return NGX_HTTP_SERVICE_UNAVAILABLE;
   if (r != r->main) return status;
@@ -142,8 +142,8 @@ ngx_int_t handle_decided(ngx_http_request_t* r) {
 
 /// A connection that nginx took in the last moment before it drained this worker, and read after it, was not told to
 /// end like the others: over HTTP/2 its client would stay with a worker that was replaced.
-void end_with_the_worker(ngx_http_request_t* r) {
-  if (!ngx_exiting || !r->stream || r->stream->connection->goaway) return;
+[[gnu::cold, gnu::noinline]] void end_with_the_worker(ngx_http_request_t* r) {
+  if (!r->stream || r->stream->connection->goaway) return;
   ngx_connection_t* c = r->stream->connection->connection;
   c->close = 1;  // nginx's own way: GOAWAY, and what was begun goes on
   ngx_post_event(c->read, &ngx_posted_events);
@@ -151,9 +151,9 @@ void end_with_the_worker(ngx_http_request_t* r) {
 
 }  // namespace
 
-ngx_int_t handle(ngx_http_request_t* r) noexcept {
+[[gnu::hot]] ngx_int_t handle(ngx_http_request_t* r) noexcept {
   return guarded(r->connection->log, ngx_int_t{NGX_HTTP_SERVICE_UNAVAILABLE}, [&]() -> ngx_int_t {
-    end_with_the_worker(r);
+    if (ngx_exiting) end_with_the_worker(r);
     if (loc_conf(r)->mode != kOff) return handle_decided(r);
     // Without a bundle nobody knows which headers are identities: an application gets none of the client's.
     if (r->content_handler && Worker::get() && !Worker::get()->snapshot()) return NGX_HTTP_SERVICE_UNAVAILABLE;

@@ -55,7 +55,7 @@ MUTANTS = [
     ("request.cc", "!state->outcome().allow || state->outcome().audit", "state->outcome().audit.has_value()", "lines of refusals", "test_audit_line.py"),
     ("request.cc", "!state->outcome().allow || state->outcome().audit", "!state->outcome().allow", "lines of audit policies", "test_audit_line.py"),
     ("request.cc", "(!state->outcome().allow || state->outcome().audit)) || is_sampled(r)", "(!state->outcome().allow || state->outcome().audit))", "lines of a sample", "test_audit_line.py"),
-    ("variables.cc", "trace_of(lines == 1 ? sent : \"\",", "trace_of(sent,", "two traceparents", "test_identity.py -k traceparent"),
+    ("variables.cc", "if (lines == 1) state.trace", "state.trace", "two traceparents", "test_identity.py -k traceparent"),
     ("variables.cc", "if (!state || !state->outcome().caller) return set(r, v, {});", "if (!state) return set(r, v, {});\n    if (!state->outcome().caller) return set(r, v, Text::make(\"x\"));", "claims of nobody", "test_identity.py -k variables"),
     # bundles
     ("worker.cc", ": engine::no_bundle();\n  if (outcome.allow", ": [] { engine::Outcome out; out.allow = true; return out; }();\n  if (snapshot_ && outcome.allow", "no bundle, no entry", "test_swap.py -k without_any_bundle"),

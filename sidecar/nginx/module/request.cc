@@ -12,7 +12,7 @@ namespace {
 
 static_assert(alignof(RequestState) <= NGX_ALIGNMENT, "it lives in a pool of nginx");
 
-void destroy_state(void* data) noexcept {
+[[gnu::hot]] void destroy_state(void* data) noexcept {
   auto* state = static_cast<RequestState*>(data);
   if (state->expiry && state->expiry->timer_set) ngx_del_timer(state->expiry);
   state->~RequestState();
@@ -63,12 +63,9 @@ Answered answer_to(ngx_http_request_t* r, Worker* worker) {
   const auto line = request_line(r);
   if (!line) return refused(Reason::path_ambiguous);
   if (!worker) return refused(Reason::no_bundle);
-  std::size_t count = 0;
-  for (const ngx_list_part_t* part = &r->headers_in.headers.part; part; part = part->next) count += part->nelts;
-  const auto headers = worker->headers(count);
-  auto at = headers.begin();
+  std::vector<engine::Header>& headers = worker->no_headers();
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
-    *at++ = {lower_name(header), view(header.value)};
+    headers.push_back({lower_name(header), view(header.value)});
   });
   return worker->decide({line->method, line->target, headers, address_of(r->connection->sockaddr), port_of(r)},
                         loc_conf(r)->options());
@@ -79,7 +76,7 @@ const engine::Outcome kInternal;
 
 }  // namespace
 
-RequestState* find_state(ngx_http_request_t* r) noexcept {
+[[gnu::hot]] RequestState* find_state(ngx_http_request_t* r) noexcept {
   ngx_http_request_t* const main = r->main;
   auto* state = static_cast<RequestState*>(ngx_http_get_module_ctx(main, ngx_http_mesh_auth_module));
   if (state) return state;
@@ -92,7 +89,7 @@ RequestState* find_state(ngx_http_request_t* r) noexcept {
   return nullptr;
 }
 
-RequestState* state_of(ngx_http_request_t* r) {
+[[gnu::hot]] RequestState* state_of(ngx_http_request_t* r) {
   if (RequestState* state = find_state(r)) return state;
   ngx_http_request_t* const main = r->main;
   ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(main->pool, sizeof(RequestState));
@@ -105,11 +102,13 @@ RequestState* state_of(ngx_http_request_t* r) {
   };
   try {
     // The location's settings are those of the one that asks: a subrequest may be the first.
-    RequestState* state = keep(new (cleanup->data) RequestState(answer_to(r, worker)));
+    RequestState* state = keep(new (cleanup->data) RequestState([&] { return answer_to(r, worker); }));
     state->logged = (!state->answer.again && (!state->outcome().allow || state->outcome().audit)) || is_sampled(r);
     return state;
   } catch (...) {
-    keep(new (cleanup->data) RequestState({{std::shared_ptr<void>(), &kInternal}}))->logged = true;
+    keep(new (cleanup->data) RequestState([] {
+      return Answered{{std::shared_ptr<void>(), &kInternal}};
+    }))->logged = true;
     throw;
   }
 }

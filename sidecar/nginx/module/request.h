@@ -17,7 +17,9 @@ namespace meshauth::nginx {
 
 /// Lives as long as the main request's pool, through internal redirects, which clear nginx's module contexts.
 struct RequestState {
-  explicit RequestState(Answered given) noexcept : answer(std::move(given)) {}
+  /// give(): the answer, which is made in place.
+  template <class Give>
+  explicit RequestState(const Give& give) : answer(give()) {}
 
   Answered answer;
   bool logged = false;      ///< refused, or different for the audit, or one of the allowed ones that are sampled

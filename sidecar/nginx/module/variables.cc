@@ -41,10 +41,10 @@ ngx_int_t set(ngx_http_request_t* r, ngx_http_variable_value_t* v, const Text& t
 
 const Trace& trace(ngx_http_request_t* r, RequestState& state) {
   if (!state.trace) {
-    static TraceIds ids = [] {
+    static NewTraces made = [] {
       std::random_device device;
       const auto word = [&] { return static_cast<std::uint64_t>(device()) << 32 | device(); };
-      return TraceIds(word(), word());
+      return NewTraces(TraceIds(word(), word()));
     }();
     std::string_view sent;
     std::size_t lines = 0;
@@ -54,7 +54,8 @@ const Trace& trace(ngx_http_request_t* r, RequestState& state) {
       sent = view(header.value);
       ++lines;
     });
-    state.trace = trace_of(lines == 1 ? sent : "", ids.next());
+    if (lines == 1) state.trace = trace_of(sent);
+    if (!state.trace) state.trace = made.next();
   }
   return *state.trace;
 }
@@ -142,14 +143,14 @@ ngx_int_t read_variable(ngx_http_request_t* r, ngx_http_variable_value_t* v, uin
 
 // --- asked for by every request, and so without the way through the table ---
 
-ngx_int_t read_traceparent(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t) noexcept {
+[[gnu::hot]] ngx_int_t read_traceparent(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t) noexcept {
   return guarded(r->connection->log, ngx_int_t{NGX_ERROR}, [&] {
     RequestState* state = find_state(r);
     return put(v, str(state ? trace(r, *state).traceparent() : std::string_view()));
   });
 }
 
-ngx_int_t read_log(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t) noexcept {
+[[gnu::hot]] ngx_int_t read_log(ngx_http_request_t* r, ngx_http_variable_value_t* v, uintptr_t) noexcept {
   const RequestState* state = find_state(r);
   return put(v, str(state && state->logged ? "1" : ""));
 }

@@ -95,15 +95,14 @@ bool Worker::start() {
   return true;
 }
 
-Answered Worker::decide(const engine::HttpRequest& request, const engine::Options& options) {
+[[gnu::hot]] Answered Worker::decide(const engine::HttpRequest& request, const engine::Options& options) {
   const double at = now();
-  if (fits_) {
-    if (auto again = answers_.find(*snapshot_, request, options, at)) return {nullptr, std::move(again), 0};
-  }
-  return decide_anew(request, options, at);
+  Answered out = fits_ ? Answered{nullptr, answers_.find(*snapshot_, request, options, at)} : Answered{};
+  if (!out.again) decide_anew(out, request, options, at);
+  return out;
 }
 
-Answered Worker::decide_anew(const engine::HttpRequest& request, const engine::Options& options, double at) {
+void Worker::decide_anew(Answered& out, const engine::HttpRequest& request, const engine::Options& options, double at) {
   const auto begin = std::chrono::steady_clock::now();
   engine::Outcome outcome = snapshot_ ? engine::decide(*snapshot_, request, at, options, &cache_) : engine::no_bundle();
   if (outcome.allow && !fits_) {
@@ -114,11 +113,10 @@ Answered Worker::decide_anew(const engine::HttpRequest& request, const engine::O
   counters_.add(outcome);
   if (!outcome.unknown_kid.empty() && kid_reports_.add(outcome.unknown_kid_source, outcome.unknown_kid, at))
     report_unknown_kid(outcome.unknown_kid_source, outcome.unknown_kid);
-  auto answer = std::make_shared<const engine::Outcome>(std::move(outcome));
-  if (fits_) answers_.keep(*snapshot_, at, answer);
+  out.outcome = std::make_shared<const engine::Outcome>(std::move(outcome));
+  if (fits_) answers_.keep(*snapshot_, at, out.outcome);
   const auto took = std::chrono::steady_clock::now() - begin;
-  using std::chrono::microseconds;
-  return {std::move(answer), {}, static_cast<std::uint64_t>(std::chrono::duration_cast<microseconds>(took).count())};
+  out.microseconds = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
 }
 
 void Worker::settle_answers() {
@@ -210,21 +208,26 @@ void Worker::swap(std::unique_ptr<engine::Snapshot> next) {
   say(std::move(swapped));
 }
 
-/// Freed at once, but by the thread: with a thousand rules that takes longer than all else in a swap. Here, if the
-/// thread is not there for it.
+/// Freed at once, but by the thread: with a thousand rules that takes longer than all else in a swap.
 void Worker::retire(std::unique_ptr<engine::Snapshot> old) {
-  if (!old || retiring_) return;
-  retired_ = std::move(old);
+  if (old) waiting_.push_back(std::move(old));
+  if (retiring_ || waiting_.empty()) return;
+  retired_.swap(waiting_);
   retiring_ = ngx_thread_task_post(pool_, retire_task_) == NGX_OK;
-  if (!retiring_) retired_.reset();
+  if (!retiring_) retired_.clear();  // its queue is full
 }
 
 void Worker::retire_in_thread(void* data, ngx_log_t*) noexcept {
-  (*static_cast<Worker**>(data))->retired_.reset();
+  (*static_cast<Worker**>(data))->retired_.clear();
 }
 
 void Worker::on_retired(ngx_event_t* event) noexcept {
-  static_cast<Worker*>(event->data)->retiring_ = false;
+  auto& self = *static_cast<Worker*>(event->data);
+  self.retiring_ = false;
+  guarded(event->log, 0, [&] {
+    self.retire(nullptr);  // what came meanwhile
+    return 0;
+  });
 }
 
 void Worker::apply_fresh(const FreshStamp& stamp, Result<bundle::Fresh> loaded) {

@@ -5,7 +5,6 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -46,9 +45,9 @@ class Worker {
 
   const engine::Snapshot* snapshot() const { return snapshot_.get(); }
 
-  /// For the field lines of a request that is decided: as many as it has. Their memory is kept.
-  std::span<engine::Header> headers(std::size_t count) {
-    if (headers_.size() != count) headers_.resize(count);
+  /// For the field lines of the request that is decided next: empty, but its memory is kept.
+  std::vector<engine::Header>& no_headers() {
+    headers_.clear();
     return headers_;
   }
 
@@ -76,7 +75,7 @@ class Worker {
   void apply_bundle(const BundleStamp& stamp, LoadedBundle loaded);
   void swap(std::unique_ptr<engine::Snapshot> next);
   void retire(std::unique_ptr<engine::Snapshot> old);
-  Answered decide_anew(const engine::HttpRequest& request, const engine::Options& options, double at);
+  void decide_anew(Answered& out, const engine::HttpRequest& request, const engine::Options& options, double at);
   bool fits(const engine::Snapshot& snapshot) const;
   void settle_answers();
   void drained();
@@ -113,7 +112,7 @@ class Worker {
   Watched<BundleStamp> watched_bundle_;
   Watched<FreshStamp> watched_fresh_;
   Look look_;
-  std::unique_ptr<engine::Snapshot> retired_;
+  std::vector<std::unique_ptr<engine::Snapshot>> waiting_, retired_;  // the latter: the thread has them
 
   struct Failure {
     std::string detail;
@@ -132,7 +131,7 @@ class Worker {
   int watch_ = -1;
   bool fits_ = false;      // snapshot_ does
   bool looking_ = false;   // the thread has look_
-  bool retiring_ = false;  // the thread has retired_
+  bool retiring_ = false;  // the thread frees retired_
   bool drained_ = false;   // nginx has taken the listening sockets from us
 };
 
