@@ -30,7 +30,7 @@ MUTANTS = [
     ("handler.cc", "if (!r->headers_in.upgrade || !state.outcome().caller) return true;", "if (!r->headers_in.upgrade || r->http_version < NGX_HTTP_VERSION_11 || !state.outcome().caller) return true;", "a WebSocket of HTTP/1.0", "test_worker.py -k http_1_0"),
     ("handler.cc", "if (!state->logged && main_conf(r)->log_phase == 1)", "if (main_conf(r)->log_phase == 1)", "lines that are needed", "test_audit_line.py -k log_phase"),
     ("handler.cc", "  if (!state->logged && main_conf(r)->log_phase == 1) r->main->logged = 1;  // as far as nginx is concerned\n", "", "a log phase that nobody needs", "test_audit_line.py -k log_phase"),
-    ("handler.cc", "    end_with_the_worker(r);\n", "", "who stays with a replaced worker", "test_reload.py -k http_2"),
+    ("handler.cc", "    if (ngx_exiting) end_with_the_worker(r);\n", "", "who stays with a replaced worker", "test_reload.py -k http_2"),
     ("handler.cc", "if (r->content_handler && Worker::get() && !Worker::get()->snapshot()) return NGX_HTTP_SERVICE_UNAVAILABLE;", "", "identities that no bundle names yet", "test_identity.py -k without_a_bundle"),
     ("handler.cc", "iequals(view(type->value).substr(0, kGrpc.size()), kGrpc)", "view(type->value).starts_with(kGrpc)", "gRPC in other letters", "test_http2.py -k grpc_call"),
     # one decision, on what the client sent
