@@ -78,6 +78,8 @@ bool Controllers::reconcile_workload(const std::string& id) {
     return true;
   }
   auto view = index_.workload_view(id, world_.now());
+  std::map<std::string, std::shared_ptr<const model::AccessPolicy>> planned;
+  for (const plan::HeldPolicy& policy : view.policies) planned.emplace(policy.meta.id(), policy.value);
   sign_current_anew(id);
   std::set<std::string> flavours;
   for (const Pod& pod : index_.pods(id)) flavours.insert(pod.flavour.empty() ? "Module" : pod.flavour);
@@ -115,6 +117,7 @@ bool Controllers::reconcile_workload(const std::string& id) {
     }
   }
   change(id, [&, bypasses = index_.bypasses(id)](WorkloadState& state) {
+    state.planned = std::move(planned);
     state.bypasses = bypasses;
     state.flavour_limit = limit;
     state.bundle_error = !plan ? plan.error().message : !made ? made.error().message : "";
@@ -354,7 +357,11 @@ bool Controllers::reconcile_policy(const std::string& id) {
     return true;
   }
   plan::PolicyFacts facts{*held, index_.mesh().root_namespace, index_.unresolved(*held), {}, {}};
-  for (const std::string& workload : index_.selected_workloads(*held)) facts.workloads.push_back(progress(workload));
+  for (const std::string& workload : index_.selected_workloads(*held)) {
+    facts.workloads.push_back(progress(workload));
+    // Whoever runs the current revision does not run this edit yet.
+    if (!is_planned(workload, *held)) facts.workloads.back().programmed = 0;
+  }
   const auto before = index_.status_of(Kind::Policy, id);
   facts.audit = audit(*held, before, {});
   write_status(Kind::Policy, id, plan::policy_status(facts, before, world_.now()), before);

@@ -115,6 +115,8 @@ class Controllers {
     std::string signed_by;  ///< public key of current's signature
     bool published = false;
     std::optional<plan::Previous> previous;  ///< what current says
+    /// By policy, what was looked at last: of an edit that came since, current says nothing.
+    std::map<std::string, std::shared_ptr<const model::AccessPolicy>> planned;
     std::string recorded, record_error, bundle_error;
     std::string touched;     ///< the last revision of which the pods were told by a touch, where they had to be
     plan::Time touch_due{};  ///< zero: none is
@@ -148,6 +150,7 @@ class Controllers {
   void check_last_touch(const std::string& id);
   bool settle_history(const std::string& source, plan::KeyHistory history, bool keys_changed);
   plan::WorkloadProgress progress(const std::string& id) const;
+  bool is_planned(const std::string& workload, const plan::HeldPolicy& policy) const;
   static nlohmann::json sidecar_json(const std::string& pod, const Sidecar& sidecar);
   void count_decisions(const std::string& workload, const std::vector<bundle::DecisionCount>& decisions);
   plan::AuditCounts audit(const plan::HeldPolicy& policy, const nlohmann::json& status, const plan::AuditCounts& more);

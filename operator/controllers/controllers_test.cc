@@ -137,6 +137,31 @@ TEST_CASE_FIXTURE(Fixture, "Programmed counts sidecars that said so of this revi
   CHECK(condition("shop/readers", "Ready")["reason"] == "BundleRefused");
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "a policy is not Programmed before there is a bundle with its edit, whoever runs the one before") {
+  op.controllers.enqueue(op.index.put_pod({"shop/a", "u1", "shop/orders", "", false}));
+  const auto all_run_it = [&] {
+    op.settle();
+    op.controllers.on_ack("shop/orders", "shop/a", {revision(), bundle::Outcome::Applied, "", {}, {}});
+    op.controllers.on_recorded("shop/orders", revision(), {});
+    op.settle();
+    return condition("shop/readers", "Programmed")["status"] == "True";
+  };
+  REQUIRE(all_run_it());
+  json edited = policy_object("shop", "readers", "idp", {"orders"});
+  edited["metadata"]["generation"] = 2;
+  edited["spec"]["rules"][0]["action"] = "Deny";
+  const auto keys = op.index.put_policy(edited);
+  op.controllers.reconcile({Kind::Policy, "shop/readers"});  // a worker may be quicker than the one with the workload
+  CHECK(condition("shop/readers", "Programmed")["reason"] == "SidecarsPending");
+  const std::string before = revision();
+  op.controllers.enqueue(keys);
+  op.settle();
+  CHECK(revision() != before);
+  CHECK(condition("shop/readers", "Programmed")["reason"] == "SidecarsPending");
+  CHECK(all_run_it());
+}
+
 TEST_CASE_FIXTURE(Fixture, "garbage keeps the last good bundle and says so") {
   const std::string before = revision();
   json broken = policy_object("shop", "readers", "idp", {"orders"});

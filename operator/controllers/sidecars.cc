@@ -87,6 +87,14 @@ plan::WorkloadProgress Controllers::progress(const std::string& id) const {
   return progress;
 }
 
+bool Controllers::is_planned(const std::string& workload, const plan::HeldPolicy& policy) const {
+  const std::lock_guard lock(mutex_);
+  const auto state = states_.find(workload);
+  if (state == states_.end()) return false;
+  const auto planned = state->second.planned.find(policy.meta.id());
+  return planned != state->second.planned.end() && planned->second == policy.value;
+}
+
 Controllers::Counts Controllers::counts() const {
   Counts counts;
   std::vector<std::string> ids;
