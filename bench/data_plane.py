@@ -32,8 +32,8 @@ REPORT = BUILD / "bench" / "data_plane.json"
 CACHED_TOKENS, DISTINCT_TOKENS = 300, 8000
 ROUND, SLICE = 12000, 250  # requests with cached tokens to one proxy; at a time
 LEAST_ROUNDS = 11
-# Student's t for 95 %, by degrees of freedom; beyond the list it is near enough to 1.96.
 SAME_TARGET, NEW_TARGET = "/orders/7", "/orders/#"  # "#": the request's number
+# Student's t for 95 %, by degrees of freedom; beyond the list it is near enough to 1.96.
 T95 = [12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10, 2.09, 2.09]
 
 

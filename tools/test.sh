@@ -83,21 +83,24 @@ mutants() { tools/mutants.py build core/policy; }
 
 # What the sanitizers need is most of all that is compiled, and Valgrind is slow. Where the end-to-end tests run too, both are
 # done beside them by what they leave of the cores (SCHED_IDLE: it gives way at once): they wait more than they compute.
-under_valgrind() {
-  REQUESTS=10000 tools/soak.sh valgrind >build/soak-valgrind.log 2>&1
-  echo $? >build/soak-valgrind.code
-}
+under_valgrind() { REQUESTS=10000 tools/soak.sh valgrind >build/soak-valgrind.log 2>&1; }
 export -f under_valgrind
-ahead=
+ahead= valgrind=  # pids; empty: nobody began
 run_ahead() {
-  setsid chrt --idle 0 bash -c 'tools/sanitizers.sh build asan; tools/sanitizers.sh build tsan; under_valgrind' >build/ahead.log 2>&1 &
+  setsid chrt --idle 0 bash -c 'tools/sanitizers.sh build asan; tools/sanitizers.sh build tsan' >build/ahead.log 2>&1 &
   ahead=$!
+  setsid chrt --idle 0 bash -c under_valgrind &
+  valgrind=$!
 }
 await_ahead() {
   [[ -z $ahead ]] || wait "$ahead" || true  # what is wrong with it, the stage says that needs it
   ahead=
 }
-trap '[[ -z $ahead ]] || kill -- -"$ahead"' EXIT
+end_ahead() {
+  local pid
+  for pid in $ahead $valgrind; do kill -- -"$pid"; done
+}
+trap end_ahead EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -125,11 +128,12 @@ module_soak() {
 soaked() { note=$(sed -n 's/^=== \(.*\): ok, \(.*\)/\1 \2/p' "$@" | paste -sd,); }
 
 valgrind_soak() {
-  await_ahead
-  [[ -e build/soak-valgrind.code ]] || under_valgrind
+  local code=0
+  if [[ $valgrind ]]; then wait "$valgrind" || code=1; else under_valgrind || code=1; fi
+  valgrind=
   cat build/soak-valgrind.log
   soaked build/soak-valgrind.log
-  return "$(<build/soak-valgrind.code)"
+  return "$code"
 }
 
 e2e() {
@@ -160,7 +164,6 @@ tour() { python3 tools/tour.py; }
 wanted=" ${*:-checks unit e2e} "
 wants() { [[ $wanted == *" $1 "* ]]; }
 mkdir -p build
-rm -f build/soak-valgrind.code
 free() { df -m --output=avail build | awk 'NR == 2 { printf "%.1f GB of the disk are free\n", $1 / 1024 }'; }
 free
 if wants checks; then
