@@ -57,6 +57,7 @@ class Shop:
             self.await_ready(f"pod/{pod}")
         for policy in ("orders", "edge"):
             self.ns.await_condition("accesspolicy", policy, "Programmed", within=60)
+        assert self.first_answer("/shut") == 403
 
     def add(self, workload: str) -> None:
         """A workload like `orders`."""
@@ -110,6 +111,10 @@ class Shop:
         answer = self.node.cluster.api("POST", where, question)
         assert answer.status == 200, f"the client pod could not ask: {answer.status} {answer.text[:200]}"
         return answer.json()["status"]
+
+    def first_answer(self, path: str, base: str = ORDERS, within: float = 30) -> int:
+        """Of who shows no token: a Service leads to its pod a little later than that is Ready."""
+        return await_until(f"somebody answers at {base}", lambda: self.ask(path, base=base), within)
 
     def await_answer(self, status: int, path: str, token: str | None = None, within: float = 30) -> None:
         def answers() -> bool:

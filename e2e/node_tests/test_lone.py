@@ -40,6 +40,7 @@ def test_a_plain_sidecar_protects_its_application_and_follows_its_policy(shop, p
     assert [container["name"] for container in pod["spec"]["containers"]] == ["mesh-auth", "app"]
     assert not pod["spec"].get("initContainers") and is_ready(pod)
     right, wrong = shop.token(), shop.token(scope="orders:write")
+    assert shop.first_answer("/orders/7", base=plain.url) == 401
     assert [plain.ask("/orders/7", token) for token in (None, wrong, right)] == [401, 403, 200]
     assert plain.ask("/stock", right) == 403
     shop.ns.await_condition("accesspolicy", "plain", "Programmed", within=30)
