@@ -69,6 +69,7 @@ struct Engine::Impl {
     }
   }
 
+  Decision decide(const Match& match, const Request& request) const;
   bool fits(const Route& route, Lookup& lookup, const Match& match, Claims claims) const;
   std::uint32_t first_in(std::size_t begin, std::size_t end, Lookup& lookup, const RouteBits& bits, const Match& match,
                          Claims claims, std::uint32_t best) const;
@@ -192,6 +193,15 @@ Verdict Engine::Impl::judge(Lookup& lookup, const View& view, const Match& match
   return refuse(lookup, view, match);
 }
 
+Decision Engine::Impl::decide(const Match& match, const Request& request) const {
+  Lookup lookup(request, rules, index, filter);
+  Decision decision{judge(lookup, {false, match.first_enforced}, match), std::nullopt};
+  if (!has_audit) return decision;
+  Verdict with_audit = judge(lookup, {true, match.first}, match);
+  if (with_audit.allow != decision.enforced.allow) decision.audit = std::move(with_audit);
+  return decision;
+}
+
 Engine::Engine(CompiledPolicy policy) : impl_(std::make_unique<const Impl>(std::move(policy))) {}
 Engine::~Engine() = default;
 
@@ -230,12 +240,7 @@ Decision Engine::decide(const Match& match, const Request& request) const {
     verdict.reason = Reason::internal;  // a caller's mistake: closed
     return {verdict, std::nullopt};
   }
-  Lookup lookup(request, impl_->rules, impl_->index, impl_->filter);
-  Decision decision{impl_->judge(lookup, {false, match.first_enforced}, match), std::nullopt};
-  if (!impl_->has_audit) return decision;
-  Verdict with_audit = impl_->judge(lookup, {true, match.first}, match);
-  if (with_audit.allow != decision.enforced.allow) decision.audit = std::move(with_audit);
-  return decision;
+  return impl_->decide(match, request);
 }
 
 Decision Engine::decide(const Principal& principal, const Request& request) const {

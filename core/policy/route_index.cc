@@ -28,32 +28,35 @@ RouteClass class_of(const RuleMatch& rule) {
 
 /// A text in two words, the second overlapping the first where it is short, so that no length is a loop over bytes.
 struct RouteIndex::Words {
-  explicit Words(std::string_view text) : size(text.size()) {
+  static Words of(std::string_view text) { return text.size() > kWhole ? of_long(text) : of_short(text, 0, 0); }
+
+  static Words of_short(std::string_view text, std::uint64_t first, std::uint64_t second) {
     const char* at = text.data();
-    const char* const end = at + size;
-    for (; end - at > static_cast<std::ptrdiff_t>(kWhole); at += 8) {
-      first = mixed(first ^ load_word<std::uint64_t>(at), second);
+    const char* const end = at + text.size();
+    if (text.size() >= 8) return {first ^ load_word<std::uint64_t>(at), second ^ load_word<std::uint64_t>(end - 8)};
+    if (text.size() >= 4) return {load_word<std::uint32_t>(at), load_word<std::uint32_t>(end - 4)};
+    if (text.empty()) return {first, second};
+    const auto byte = [](const char* from) { return static_cast<std::uint64_t>(static_cast<unsigned char>(*from)); };
+    return {byte(at) | byte(at + text.size() / 2) << 8 | byte(end - 1) << 16, 0};
+  }
+
+  static Words of_long(std::string_view text) {
+    std::uint64_t first = 0, second = 0;
+    for (; text.size() > kWhole; text.remove_prefix(8)) {
+      first = mixed(first ^ load_word<std::uint64_t>(text.data()), second);
       second += kOdd;
     }
-    if (end - at >= 8) {
-      first ^= load_word<std::uint64_t>(at);
-      second ^= load_word<std::uint64_t>(end - 8);
-    } else if (end - at >= 4) {
-      first = load_word<std::uint32_t>(at);
-      second = load_word<std::uint32_t>(end - 4);
-    } else if (end != at) {
-      const auto byte = [](const char* from) { return static_cast<std::uint64_t>(static_cast<unsigned char>(*from)); };
-      first = byte(at) | byte(at + (end - at) / 2) << 8 | byte(end - 1) << 16;
-    }
+    return of_short(text, first, second);
   }
 
   /// Keys come from policies alone, requests only look up: no need of a keyed hash.
-  std::uint64_t hash(std::uint32_t node) const { return mixed(first ^ (node + 1) * kOdd, second ^ size * kOdd); }
+  std::uint64_t hash(std::uint32_t node, std::size_t size) const {
+    return mixed(first ^ kOdd, second ^ size * kOdd) ^ node * kOdd;
+  }
 
   static constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;
 
   std::uint64_t first = 0, second = 0;
-  std::size_t size;
 };
 
 /// Grows the tree with ordered maps, then writes it into the index's own form.
@@ -120,28 +123,38 @@ RouteIndex::RouteIndex(const CompiledRules& rules) {
   std::size_t capacity = 16;
   while (capacity < builder.nodes.size() * 2) capacity *= 2;
   edges_.resize(capacity);
+  mask_ = capacity - 1;
   for (std::uint32_t i = 0; i < builder.nodes.size(); ++i) {
     auto& growing = builder.nodes[i];
     nodes_.push_back({growing.any, !growing.texts.empty(), place(growing.exact), place(growing.rest)});
     for (const auto& [text, child] : growing.texts) {
-      const Words words(text);
-      std::size_t at = words.hash(i) & (capacity - 1);
-      while (edges_[at].child != kNone) at = (at + 1) & (capacity - 1);
+      const Words words = Words::of(text);
+      std::size_t at = words.hash(i, text.size()) & mask_;
+      while (edges_[at].child != kNone) at = (at + 1) & mask_;
       edges_[at] = {words.first, words.second, i, child, text};
     }
   }
   has_hosts_ = nodes_[kHosts].has_texts;
 }
 
-std::uint32_t RouteIndex::text_child(std::uint32_t node, std::string_view text) const {
-  const Words words(text);
-  const std::size_t mask = edges_.size() - 1;
-  for (std::size_t at = words.hash(node) & mask; edges_[at].child != kNone; at = (at + 1) & mask) {
+template <class Same>
+std::uint32_t RouteIndex::find_child(std::uint32_t node, std::string_view text, const Words& words, Same same) const {
+  for (std::size_t at = words.hash(node, text.size()) & mask_; edges_[at].child != kNone; at = (at + 1) & mask_) {
     const Edge& edge = edges_[at];
     if (edge.first != words.first || edge.second != words.second || edge.parent != node) continue;
-    if (edge.text.size() == text.size() && (text.size() <= kWhole || edge.text == text)) return edge.child;
+    if (edge.text.size() == text.size() && same(edge.text)) return edge.child;
   }
   return kNone;
+}
+
+std::uint32_t RouteIndex::text_child(std::uint32_t node, std::string_view text) const {
+  if (text.size() > kWhole) return long_child(node, text);
+  return find_child(node, text, Words::of_short(text, 0, 0), [](const std::string&) { return true; });
+}
+
+/// Apart, so that the usual way calls nothing.
+std::uint32_t RouteIndex::long_child(std::uint32_t node, std::string_view text) const {
+  return find_child(node, text, Words::of_long(text), [&](const std::string& other) { return other == text; });
 }
 
 void RouteIndex::walk(std::uint32_t node, const Path& path, std::size_t depth, Places& out) const {

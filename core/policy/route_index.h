@@ -59,7 +59,7 @@ class RouteIndex {
     Place exact;  ///< of patterns that end here
     Place rest;   ///< of patterns that end here in `**`
   };
-  struct Edge {
+  struct alignas(64) Edge {                       // a cache line
     std::uint64_t first = 0, second = 0;          ///< words of the text
     std::uint32_t parent = kNone, child = kNone;  ///< kNone: free
     std::string text;
@@ -67,12 +67,16 @@ class RouteIndex {
   struct Builder;
   struct Words;
 
+  template <class Same>
+  std::uint32_t find_child(std::uint32_t node, std::string_view text, const Words& words, Same same) const;
   std::uint32_t text_child(std::uint32_t node, std::string_view text) const;
+  std::uint32_t long_child(std::uint32_t node, std::string_view text) const;
   void walk(std::uint32_t node, const Path& path, std::size_t depth, Places& out) const;
   void find_host(std::string_view host, const Path& path, Places& out) const;
 
   std::vector<Node> nodes_;
   std::vector<Edge> edges_;  ///< open addressing, a power of two
+  std::size_t mask_ = 0;     ///< their number less one
   std::vector<Route> routes_;
   bool has_hosts_ = false;  ///< children of node 0 by text are the roots of hosts; node 1 is the root of every host
 };
