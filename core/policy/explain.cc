@@ -17,7 +17,6 @@ using Failures = std::vector<Failure>;
 constexpr std::size_t kMostWays = 256;            // through one rule; policies have few
 constexpr std::size_t kMostTried = 4096;          // of all rules: some milliseconds
 constexpr std::size_t kMostClaims = 1024 * 1024;  // of a changed caller
-constexpr std::size_t kMostShown = 8;             // of a list: enough to see what is meant
 
 std::string path_text(const Path& path) {
   std::string out;
