@@ -155,6 +155,8 @@ class Builder : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { leaf(mark, anchor, nullptr, "null"); }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
+    // The file is UTF-8. Two escapes of YAML are read as a byte that is not: for \_ comes A0, for \N comes 85.
+    if (!valid_utf8(text)) refuse(mark, "an escape \\_ or \\N is not read here; write \\u00a0 or \\u0085");
     const auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
     if (at < yaml_.size() && (yaml_[at] == '"' || yaml_[at] == '\'') && !quote_closes(yaml_, at)) {
       refuse(mark, "the quote that begins here is not closed");

@@ -104,6 +104,11 @@ TEST_CASE("an alias is what it names") {
   CHECK(only("a: &x 7\nc: *x\n")["c"] == 7);
 }
 
+TEST_CASE("escapes become UTF-8") {
+  const json read = only(R"(a: "\u00a0\u0085\xe9\L\P\U0001f600")");
+  CHECK(read["a"].dump(-1, ' ', true) == R"("\u00a0\u0085\u00e9\u2028\u2029\ud83d\ude00")");
+}
+
 TEST_CASE("what is refused names the file, the line and the remedy") {
   const struct {
     std::string_view yaml, want;
@@ -125,6 +130,8 @@ TEST_CASE("what is refused names the file, the line and the remedy") {
       {"a: 1e999\n", "too large"},
       {"a: !!int x\n", "tag"},
       {"a: !secret x\n", "tag"},
+      {"a: 1\nb: \"x\\_\"\n", "x.yaml:2: an escape \\_ or \\N is not read here; write \\u00a0 or \\u0085"},
+      {"{\"\\N\": 1}\n", "x.yaml:1: an escape \\_ or \\N"},
       {"a: !thing {b: 1}\n", "tag"},
       {"? [1, 2]\n: x\n", "a key must be a text"},
       {"~: x\n", "key is missing"},
