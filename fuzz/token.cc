@@ -51,7 +51,8 @@ void check(std::string_view token) {
   std::ostringstream shown;
   cli::print_inspection(inspection, 1000, shown);
   const std::string text = shown.str();
-  FUZZ_CHECK(std::all_of(text.begin(), text.end(), [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }));
+  const auto controls = [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\n') || c == '\x7f'; };
+  FUZZ_CHECK(valid_utf8(text) && std::none_of(text.begin(), text.end(), controls));
 }
 
 }  // namespace
