@@ -28,14 +28,15 @@ RouteClass class_of(const RuleMatch& rule) {
 
 /// A text in two words, the second overlapping the first where it is short, so that no length is a loop over bytes.
 struct RouteIndex::Words {
-  static Words of(std::string_view text) { return text.size() > kWhole ? of_long(text) : of_short(text, 0, 0); }
+  static Words of(std::string_view text) { return text.size() > kWhole ? of_long(text) : of_short(text); }
 
-  static Words of_short(std::string_view text, std::uint64_t first, std::uint64_t second) {
+  /// Of a text that they hold whole, or of the end of a longer one, given the words of what was before.
+  static Words of_short(std::string_view text, std::uint64_t first = 0, std::uint64_t second = 0) {
     const char* at = text.data();
     const char* const end = at + text.size();
     if (text.size() >= 8) return {first ^ load_word<std::uint64_t>(at), second ^ load_word<std::uint64_t>(end - 8)};
     if (text.size() >= 4) return {load_word<std::uint32_t>(at), load_word<std::uint32_t>(end - 4)};
-    if (text.empty()) return {first, second};
+    if (text.empty()) return {};
     const auto byte = [](const char* from) { return static_cast<std::uint64_t>(static_cast<unsigned char>(*from)); };
     return {byte(at) | byte(at + text.size() / 2) << 8 | byte(end - 1) << 16, 0};
   }
@@ -49,7 +50,8 @@ struct RouteIndex::Words {
     return of_short(text, first, second);
   }
 
-  /// Keys come from policies alone, requests only look up: no need of a keyed hash.
+  /// Keys come from policies alone, requests only look up: no need of a keyed hash. The node comes in last: the text's
+  /// part is ready before the node is known.
   std::uint64_t hash(std::uint32_t node, std::size_t size) const {
     return mixed(first ^ kOdd, second ^ size * kOdd) ^ node * kOdd;
   }
@@ -149,7 +151,7 @@ std::uint32_t RouteIndex::find_child(std::uint32_t node, std::string_view text, 
 
 std::uint32_t RouteIndex::text_child(std::uint32_t node, std::string_view text) const {
   if (text.size() > kWhole) return long_child(node, text);
-  return find_child(node, text, Words::of_short(text, 0, 0), [](const std::string&) { return true; });
+  return find_child(node, text, Words::of_short(text), [](const std::string&) { return true; });
 }
 
 /// Apart, so that the usual way calls nothing.
